@@ -1,0 +1,139 @@
+"""Full-precision products and least squares by QR with R's rank rule, by group or for all."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import solve_triangular
+from jaxtyping import Array, Bool, Float, Int
+
+RANK_TOLERANCE = 1e-7
+
+
+def matmul(left: Array, right: Array) -> Array:
+    """Matrix product in the full precision of its dtype (never TF32 or bfloat16).
+
+    Args:
+        left: `(..., m, k)`.
+        right: `(..., k, n)`.
+
+    Returns:
+        `(..., m, n)`.
+    """
+    return jnp.matmul(left, right, precision=jax.lax.Precision.HIGHEST)
+
+
+def group_sums(
+    rows: Float[Array, "*row obs"], groups: Int[Array, " obs"] | None, num_groups: int
+) -> Float[Array, "group *row"]:
+    """Sums over the observations of each group.
+
+    Args:
+        rows: summed along the last axis.
+        groups: group of each observation in `0 .. num_groups - 1`; None for one group.
+        num_groups: number of groups.
+
+    Returns:
+        Sums with the group as first axis.
+    """
+    if groups is None:
+        return jnp.sum(rows, axis=-1)[None]
+    return jax.ops.segment_sum(jnp.moveaxis(rows, -1, 0), groups, num_groups)
+
+
+class GroupedQR(eqx.Module):
+    """QR factors of a design, one small triangle per group.
+
+    Attributes:
+        basis: orthonormal rows (within each group); zero for dropped columns.
+        triangle: upper triangular R of each group with unit diagonal at dropped columns.
+        kept: which columns were kept.
+    """
+
+    basis: Float[Array, "column obs"]
+    triangle: Float[Array, "group column column"]
+    kept: Bool[Array, "group column"]
+
+    def inverse(self) -> Float[Array, "group column column"]:
+        """Inverse of R on the kept columns, zero elsewhere."""
+        identity = jnp.eye(self.triangle.shape[-1], dtype=self.triangle.dtype)
+        inverse = solve_triangular(
+            self.triangle, jnp.broadcast_to(identity, self.triangle.shape), lower=False
+        )
+        both = self.kept[:, :, None] & self.kept[:, None, :]
+        return jnp.where(both, inverse, 0)
+
+    def solve(
+        self, target: Float[Array, " obs"], groups: Int[Array, " obs"] | None
+    ) -> Float[Array, "group column"]:
+        """Least-squares coefficients by group; zero for dropped columns.
+
+        Args:
+            target: left-hand side.
+            groups: group of each observation or None.
+
+        Returns:
+            Coefficients, one row per group.
+        """
+        projections = group_sums(self.basis * target, groups, self.kept.shape[0])
+        return jnp.einsum(
+            "gij,gj->gi", self.inverse(), projections, precision=jax.lax.Precision.HIGHEST
+        )
+
+
+def qr_by_group(
+    columns: Float[Array, "column obs"],
+    groups: Int[Array, " obs"] | None = None,
+    num_groups: int = 1,
+) -> GroupedQR:
+    """QR by Gram-Schmidt, done twice for orthogonality, with R's rank rule.
+
+    A column whose norm falls below 1e-7 of its own norm once the earlier columns are projected
+    out is dropped: later columns go first, as in R's `lm`. In float32 the tolerance is 100 times
+    the machine epsilon, below which a remainder is rounding.
+
+    Args:
+        columns: the design, one column of it per row.
+        groups: group of each observation in `0 .. num_groups - 1`; None for one group.
+        num_groups: number of groups; each has its own factors.
+
+    Returns:
+        The factors. Orthogonal to rounding however ill-conditioned the design is.
+    """
+    num_columns = columns.shape[0]
+    dtype = columns.dtype
+    tolerance = max(RANK_TOLERANCE, 100 * float(jnp.finfo(dtype).eps))
+    basis = jnp.zeros_like(columns)
+    triangle = jnp.zeros((num_groups, num_columns, num_columns), dtype)
+    kept = jnp.zeros((num_groups, num_columns), bool)
+
+    def orthogonalise(index, carry):
+        basis, triangle, kept = carry
+        column = columns[index]
+        original = jnp.sqrt(group_sums(column * column, groups, num_groups))
+        first, column = _project_out(basis, column, groups, num_groups)
+        second, column = _project_out(basis, column, groups, num_groups)
+        norm = jnp.sqrt(group_sums(column * column, groups, num_groups))
+        keep = norm > tolerance * original
+        diagonal = jnp.where(keep, norm, 1)
+        scale = jnp.where(keep, 1 / diagonal, 0)
+        basis = basis.at[index].set(column * _spread(scale, groups))
+        coefficients = (first + second).at[:, index].set(diagonal)
+        return basis, triangle.at[:, :, index].set(coefficients), kept.at[:, index].set(keep)
+
+    carry = (basis, triangle, kept)
+    return GroupedQR(*jax.lax.fori_loop(0, num_columns, orthogonalise, carry))
+
+
+def _project_out(basis, column, groups, num_groups):
+    """Takes the part along the basis out of one column, group by group."""
+    coefficients = group_sums(basis * column, groups, num_groups)
+    if groups is None:
+        explained = matmul(coefficients, basis)[0]
+    else:
+        explained = jnp.sum(basis * coefficients[groups].T, axis=0)
+    return coefficients, column - explained
+
+
+def _spread(by_group, groups):
+    """Gives each observation the number of its group."""
+    return by_group[0] if groups is None else by_group[groups]

@@ -1,0 +1,88 @@
+"""Status codes: how a computation ended, and what to do about it."""
+
+import enum
+
+
+class Status(enum.IntEnum):
+    """How a computation ended.
+
+    Results carry a status as an ``int32`` array, one number per case of a batch. Codes below 10
+    are fine, codes in the twenties may be notices (the answer stands, something was dropped), the
+    rest are failures: see `is_failure`. Text for each code: `status_message`.
+    """
+
+    OK = 0
+    RUNNING = 1
+    CONVERGED = 2
+    NON_FINITE = 10
+    COLLINEAR = 20
+    DEGENERATE = 21
+    FEW_OBSERVATIONS = 22
+    SINGULAR = 23
+    NO_BRACKET = 30
+    MAX_STEPS = 31
+
+    @property
+    def is_failure(self) -> bool:
+        """True where the answer cannot be used."""
+        return self in _FAILURES
+
+
+_FAILURES = frozenset(
+    {
+        Status.NON_FINITE,
+        Status.FEW_OBSERVATIONS,
+        Status.SINGULAR,
+        Status.NO_BRACKET,
+        Status.MAX_STEPS,
+    }
+)
+
+_MESSAGES = {
+    Status.OK: "Done: all steps asked for were taken.",
+    Status.RUNNING: "Not finished: more steps can be taken from the returned state.",
+    Status.CONVERGED: "Converged: the stopping rule of the algorithm was met.",
+    Status.NON_FINITE: (
+        "A value became NaN or infinite; the last finite state was kept. "
+        "Check the data for extreme values, use a smaller step, or compute in double precision."
+    ),
+    Status.COLLINEAR: (
+        "Some columns are linear combinations of earlier ones; they were dropped and their "
+        "coefficients are reported missing. Leave them out to silence this."
+    ),
+    Status.DEGENERATE: (
+        "The covariance matrix is singular: some combination of parameters has no sampling "
+        "variance. Tests of such combinations have fewer degrees of freedom."
+    ),
+    Status.FEW_OBSERVATIONS: (
+        "There are fewer observations than parameters (in some group). "
+        "Add observations, merge groups, or leave out covariates."
+    ),
+    Status.SINGULAR: (
+        "A linear system is singular, so the parameters are not identified. "
+        "Check for a constant regressor, duplicated columns, or an empty group."
+    ),
+    Status.NO_BRACKET: (
+        "The function has the same sign at both ends of the interval, so no root is bracketed. "
+        "Widen the interval or check the function."
+    ),
+    Status.MAX_STEPS: (
+        "The largest number of steps was reached before the tolerance was met. "
+        "Allow more steps, loosen the tolerance, or start from the returned state."
+    ),
+}
+
+
+def status_message(status: int) -> str:
+    """Says why a computation ended with `status` and what to do.
+
+    Args:
+        status: a `Status` or its number.
+
+    Returns:
+        One or two English sentences.
+
+    Raises:
+        ValueError: `status` is not the number of a `Status`.
+    """
+    return _MESSAGES[Status(int(status))]

@@ -1,0 +1,274 @@
+"""Bootstrap of rank regressions: ranks taken anew in every draw, nothing sorted in the loop."""
+
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Real
+
+from .. import engine
+from ..numerics import RankOrder, group_sums, matmul, qr_by_group
+from .grouped import grouped_influence
+from .influence import design, scores
+from .model import RankRegression
+from .results import BootstrapDraws
+from .sample import Sample, arrange
+from .solve import check_data, fit, fitted_values, float_dtype
+
+PIVOT_ROUNDING = 1e4
+
+
+class Presorted(eqx.Module):
+    """A sample ready to be resampled: sorted, and its fixed columns made orthonormal.
+
+    A draw only changes the counts, so the columns that are not ranks (constant, covariates, level
+    regressor) are orthonormalised once by QR, and the normal equations of every draw are well
+    conditioned; `back` returns to the user's coefficients.
+
+    Attributes:
+        model: the regression, without intercept (it is among the covariates of `sample`).
+        sample: ranked regressor if any, then orthonormal fixed columns.
+        back: what the coefficients of a draw are multiplied by, for each group.
+        kept: which columns take part.
+    """
+
+    model: RankRegression
+    sample: Sample
+    back: Float[Array, "group column column"]
+    kept: Bool[Array, "group column"]
+
+
+class Resample(eqx.Module):
+    """One bootstrap draw: the parameters, and their own standard errors if asked for.
+
+    Attributes:
+        studentize: whether standard errors are computed; static.
+    """
+
+    studentize: bool = eqx.field(static=True)
+
+    def __call__(
+        self, key: PRNGKeyArray, model: Presorted, data: None
+    ) -> tuple[Float[Array, " param"], Float[Array, " param"] | None]:
+        """Draws with replacement and estimates.
+
+        Args:
+            key: of this replicate.
+            model: the presorted sample.
+            data: unused: everything is in `model`.
+
+        Returns:
+            Parameters and standard errors or None. NaN where the draw does not identify them.
+        """
+        counts = draw_counts(key, model.sample.num_obs, model.sample.dtype)
+        return refit(model, counts, studentize=self.studentize)
+
+
+def bootstrap(
+    key: PRNGKeyArray,
+    model: RankRegression,
+    outcome: Real[Array, " obs"],
+    regressor: Real[Array, " obs"] | None = None,
+    *,
+    covariates: Real[Array, "obs covariate"] | None = None,
+    groups: Int[Array, " obs"] | None = None,
+    num_groups: int | None = None,
+    order: tuple[RankOrder | None, RankOrder | None] | None = None,
+    num_replicates: int = 1_000,
+    batch_size: int = 50,
+    studentize: bool = False,
+    mesh: jax.sharding.Mesh | None = None,
+    progress: engine.Progress | None = None,
+    checkpoint: engine.Checkpoint | None = None,
+) -> BootstrapDraws:
+    """Nonparametric bootstrap with ranks taken anew in every draw.
+
+    Fixing the ranks would reproduce the inconsistent robust (EHW) standard errors. The sample is
+    sorted once; a draw is a vector of counts, its ranks are prefix sums of counts, and draws run
+    `batch_size` at a time. Replicate r uses `fold_in(key, r)`: more replicates, other batches or
+    more devices change no draw.
+
+    Source: derived by us; the bootstrap of the whole estimator of Chetverikov and Wilhelm (2023).
+
+    Args:
+        key: a typed key.
+        model: the regression.
+        outcome: as in `fit`.
+        regressor: as in `fit`.
+        covariates: as in `fit`.
+        groups: as in `fit`.
+        num_groups: as in `fit`.
+        order: as in `fit`.
+        num_replicates: number of draws.
+        batch_size: draws computed together; memory is `batch_size` x obs x columns.
+        studentize: also compute each draw's own standard errors, which the percentile-t interval
+            needs; three to four times the work.
+        mesh: devices to spread the batches over; None for one device.
+        progress: shown while it runs; None for silence.
+        checkpoint: where to save, so that a killed run goes on; None for nowhere.
+
+    Returns:
+        The draws beside the fit.
+
+    Raises:
+        ValueError: as `fit`; counts below 1.
+        TypeError: a key that is not typed; as `fit`.
+    """
+    engine.check_key(key)
+    engine.check_count("num_replicates", num_replicates)
+    engine.check_count("batch_size", batch_size)
+    num_groups = check_data(model, outcome, regressor, covariates, groups, num_groups)
+    data = (outcome, regressor, covariates, groups, order)
+    base = fit(
+        model, outcome, regressor, covariates=covariates, groups=groups,
+        num_groups=None if groups is None else num_groups, order=order,
+    )  # fmt: skip
+    presorted = presort(model, *data, num_groups=num_groups)
+    params, bse = engine.replicate(
+        key, Resample(studentize), presorted, None, num_replicates=num_replicates,
+        batch_size=min(batch_size, num_replicates), mesh=mesh, progress=progress,
+        checkpoint=checkpoint,
+    )  # fmt: skip
+    return BootstrapDraws(base, params, bse)
+
+
+@partial(jax.jit, static_argnames="num_groups")
+def presort(
+    model: RankRegression,
+    outcome: Array,
+    regressor: Array | None,
+    covariates: Array | None,
+    groups: Array | None,
+    order: tuple | None,
+    *,
+    num_groups: int,
+) -> Presorted:
+    """Sorts a sample and orthonormalises its fixed columns.
+
+    Args:
+        model: the regression.
+        outcome: `(obs,)`.
+        regressor: `(obs,)` or None.
+        covariates: `(obs, covariate)` or None.
+        groups: `(obs,)` or None.
+        order: as in `fit`.
+        num_groups: 1 without groups.
+
+    Returns:
+        What `refit` needs.
+    """
+    dtype = float_dtype(outcome, regressor, covariates)
+    groups = None if groups is None else jnp.asarray(groups, jnp.int32)
+    sample = arrange(
+        model, outcome, regressor, covariates, groups,
+        num_groups=num_groups, order=order, dtype=dtype,
+    )  # fmt: skip
+    base = design(model, sample)
+    kept = qr_by_group(base.columns, sample.groups, num_groups).kept
+    num_columns, slope = base.columns.shape[0], base.slope_index
+    fixed = [i for i in range(num_columns) if i != slope]
+    used = base.columns * (kept.T if sample.groups is None else kept[sample.groups].T)
+    factors = qr_by_group(used[jnp.asarray(fixed, jnp.int32)], sample.groups, num_groups)
+    scale = jnp.sqrt(jnp.asarray(sample.num_obs, dtype))
+    first = [] if slope is None else [slope]
+    back = jnp.zeros((num_groups, num_columns, num_columns), dtype)
+    if slope is not None:
+        back = back.at[:, slope, 0].set(1)
+    rows, columns = jnp.asarray(fixed, jnp.int32), jnp.arange(len(first), num_columns)
+    back = back.at[:, rows[:, None], columns].set(factors.inverse() * scale)
+    whitened = eqx.tree_at(
+        lambda s: (s.regressor, s.covariates), sample, (None, factors.basis * scale),
+        is_leaf=lambda leaf: leaf is None,
+    )  # fmt: skip
+    without = RankRegression(
+        model.outcome, model.regressor, model.tie_weight, model.increasing, intercept=False
+    )
+    return Presorted(without, whitened, back, kept[:, jnp.asarray(first + fixed, jnp.int32)])
+
+
+def draw_counts(key: PRNGKeyArray, num_obs: int, dtype: jnp.dtype) -> Float[Array, " obs"]:
+    """How often each observation is drawn in `num_obs` draws with replacement.
+
+    Args:
+        key: a typed key.
+        num_obs: sample size and number of draws.
+        dtype: floating dtype of the counts.
+
+    Returns:
+        Multinomial counts.
+    """
+    drawn = jax.random.randint(key, (num_obs,), 0, num_obs, dtype=jnp.int32)
+    return jnp.zeros(num_obs, dtype).at[drawn].add(1, mode="promise_in_bounds")
+
+
+def refit(
+    presorted: Presorted, counts: Float[Array, " obs"], *, studentize: bool
+) -> tuple[Float[Array, " param"], Float[Array, " param"] | None]:
+    """Estimates on one draw, given as counts.
+
+    Standard errors take the counts as frequencies,
+    `V = Q^{-1} (sum c_i s_i s_i' / n) Q^{-1} / n` with means weighted by c.
+
+    Args:
+        presorted: the sample.
+        counts: how often each observation was drawn, summing to obs, in working order.
+        studentize: whether to compute standard errors.
+
+    Returns:
+        Parameters and standard errors (or None), NaN where not identified.
+    """
+    sample, kept = presorted.sample, presorted.kept
+    base = design(presorted.model, sample, counts)
+    mask = kept.T if sample.groups is None else kept[sample.groups].T
+    base = eqx.tree_at(lambda d: d.columns, base, base.columns * mask)
+    weighted = base.columns * counts
+    gram = _products(weighted, base.columns, sample.groups, sample.num_groups)
+    target = _products(weighted, base.outcome[None], sample.groups, sample.num_groups)
+    inverse = _inverse(gram, kept)
+    white = matmul(inverse, target)[..., 0]
+    params = matmul(presorted.back, white[..., None])[..., 0].T.reshape(-1)
+    missing = jnp.where(kept.T.reshape(-1), 0, jnp.nan).astype(params.dtype)
+    if not studentize:
+        return params + missing, None
+    variance = _variance(presorted, base, white, inverse, counts)
+    return params + missing, jnp.sqrt(variance) + missing
+
+
+def _products(left, right, groups, num_groups):
+    """`sum_i left_i right_i'` by group."""
+    if groups is None:
+        return matmul(left, right.T)[None]
+    return group_sums(left[:, None] * right[None], groups, num_groups)
+
+
+def _inverse(gram, kept):
+    """Inverse on the kept columns; NaN where a draw leaves one without variation."""
+    identity = jnp.eye(gram.shape[-1], dtype=gram.dtype)
+    padded = gram + identity * ~kept[:, None, :]
+    factor = jnp.linalg.cholesky(padded)
+    diagonal = jnp.diagonal(padded, axis1=1, axis2=2)
+    pivots = jnp.diagonal(factor, axis1=1, axis2=2) ** 2
+    rounding = PIVOT_ROUNDING * jnp.finfo(gram.dtype).eps
+    sound = jnp.all(pivots > rounding * diagonal, axis=1)
+    root = jax.scipy.linalg.solve_triangular(
+        factor, jnp.broadcast_to(identity, gram.shape), lower=True
+    )
+    inverse = matmul(jnp.swapaxes(root, 1, 2), root)
+    both = kept[:, :, None] & kept[:, None, :]
+    return jnp.where(sound[:, None, None], jnp.where(both, inverse, 0), jnp.nan)
+
+
+def _variance(presorted, base, white, inverse, counts):
+    """Diagonal of the draw's own consistent covariance."""
+    model, sample = presorted.model, presorted.sample
+    num_obs = sample.num_obs
+    residuals = base.outcome - fitted_values(base.columns, white, sample.groups)
+    bread = num_obs * matmul(presorted.back, inverse)
+    slopes = None if base.slope_index is None else white[:, base.slope_index]
+    if sample.groups is None:
+        slope = None if slopes is None else slopes[0]
+        psi = matmul(bread[0], scores(model, sample, base, slope, residuals, counts))
+        return jnp.sum(counts * psi**2, axis=1) / num_obs**2
+    influence = grouped_influence(model, sample, base, slopes, residuals, bread, counts)
+    return influence.variance(counts)

@@ -1,0 +1,74 @@
+"""The regressions with ranks of Chetverikov and Wilhelm (2023)."""
+
+from typing import Literal
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+KINDS = ("rank", "level")
+
+
+def _as_leaf(value):
+    return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
+
+
+class RankRegression(eqx.Module):
+    """Linear regression in which the outcome, the regressor or both enter as their ranks.
+
+    `y_i = b_0 + b_1 x_i + W_i' c + e_i` by least squares, where y is the outcome or its rank and
+    x the regressor or its rank: rank on rank, level on rank, rank on level. With groups, ranks
+    are taken over all observations and every group has its own coefficients.
+
+    Source: Chetverikov and Wilhelm, "Inference for Rank-Rank Regressions" (2023).
+
+    Example:
+        >>> model = RankRegression(tie_weight=0.5)
+
+    Attributes:
+        outcome: "rank" or "level"; static.
+        regressor: "rank" or "level"; static.
+        tie_weight: w in [0, 1] for tied observations: 1 the empirical distribution function, 1/2
+            the mid-rank, 0 the minimum rank. With ties it is part of the estimand.
+        increasing: whether the smallest outcome and the smallest regressor have the lowest rank;
+            static.
+        intercept: whether the design has a constant (one per group); static.
+
+    Raises:
+        ValueError: an unknown kind, a tie weight outside [0, 1], directions that are not two.
+    """
+
+    outcome: Literal["rank", "level"] = eqx.field(static=True, default="rank")
+    regressor: Literal["rank", "level"] = eqx.field(static=True, default="rank")
+    tie_weight: Float[Array, ""] = eqx.field(converter=_as_leaf, default=1.0)
+    increasing: tuple[bool, bool] = eqx.field(static=True, default=(True, True))
+    intercept: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self):
+        for name in ("outcome", "regressor"):
+            kind = getattr(self, name)
+            if kind not in KINDS:
+                raise ValueError(f"{name} is {kind!r}; needed is 'rank' or 'level'")
+        if np.shape(self.tie_weight) != ():
+            raise ValueError(
+                f"tie_weight has shape {np.shape(self.tie_weight)}; needed is one number"
+            )
+        if isinstance(self.tie_weight, np.ndarray) and not 0 <= self.tie_weight <= 1:
+            raise ValueError(f"tie_weight is {float(self.tie_weight)}; needed is a number in [0, 1]")
+        if len(self.increasing) != 2 or not all(isinstance(d, bool) for d in self.increasing):
+            raise ValueError(
+                f"increasing is {self.increasing!r}; needed are two booleans: outcome, regressor"
+            )
+
+    def num_columns(self, *, has_regressor: bool, num_covariates: int) -> int:
+        """Number of coefficients per group.
+
+        Args:
+            has_regressor: whether a regressor is given.
+            num_covariates: number of covariates.
+
+        Returns:
+            Intercept, regressor and covariates together.
+        """
+        return int(self.intercept) + int(has_regressor) + num_covariates
