@@ -6,8 +6,8 @@ With data frames and formulas: `jaxpapers.frames.rank_regression`.
 
 Promises, *jit · vmap · grad · shard*:
 
-``fit``                  | yes: `num_groups` given | yes | no: ranks are steps | yes: one sample a device
-``rank_order``           | yes | yes | no: integers | yes: one sample a device
+``fit``                  | yes: `num_groups` given | yes | no: ranks are steps | yes: by sample
+``rank_order``           | yes | yes | no: integers | yes: by sample
 ``bootstrap``            | yes: no checkpoint | yes | no: ranks are steps | yes: `mesh`
 ``multiplier_bootstrap`` | yes: no checkpoint | yes | yes: in the influence | yes: `mesh`
 ``coverage``             | no: counts the truth on the host | no: as jit | no: as jit | yes: `mesh`
@@ -39,9 +39,7 @@ from .multiplier import (
     RademacherMultiplier,
     multiplier_bootstrap,
 )
-from .results import BootstrapDraws, MultiplierDraws, RankRegressionFit
-from .simulate import (
-    CoverageDraws,
+from .populations import (
     DiagonalBlocks,
     DiscretisedGaussian,
     Flip,
@@ -49,8 +47,9 @@ from .simulate import (
     Parabola,
     Population,
     Regions,
-    coverage,
 )
+from .results import BootstrapDraws, MultiplierDraws, RankRegressionFit
+from .simulate import CoverageDraws, coverage
 from .solve import fit
 
 __all__ = [

@@ -5,6 +5,7 @@ from functools import partial
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Real
 
 from .. import engine
@@ -68,11 +69,11 @@ class Resample(eqx.Module):
 def bootstrap(
     key: PRNGKeyArray,
     model: RankRegression,
-    outcome: Real[Array, " obs"],
-    regressor: Real[Array, " obs"] | None = None,
+    outcome: Real[ArrayLike, " obs"],
+    regressor: Real[ArrayLike, " obs"] | None = None,
     *,
-    covariates: Real[Array, "obs covariate"] | None = None,
-    groups: Int[Array, " obs"] | None = None,
+    covariates: Real[ArrayLike, "obs covariate"] | None = None,
+    groups: Int[ArrayLike, " obs"] | None = None,
     num_groups: int | None = None,
     order: tuple[RankOrder | None, RankOrder | None] | None = None,
     num_replicates: int = 1_000,
@@ -121,15 +122,26 @@ def bootstrap(
     num_groups = check_data(model, outcome, regressor, covariates, groups, num_groups)
     data = (outcome, regressor, covariates, groups, order)
     base = fit(
-        model, outcome, regressor, covariates=covariates, groups=groups,
-        num_groups=None if groups is None else num_groups, order=order,
-    )  # fmt: skip
+        model,
+        outcome,
+        regressor,
+        covariates=covariates,
+        groups=groups,
+        num_groups=None if groups is None else num_groups,
+        order=order,
+    )
     presorted = presort(model, *data, num_groups=num_groups)
     params, bse = engine.replicate(
-        key, Resample(studentize), presorted, None, num_replicates=num_replicates,
-        batch_size=min(batch_size, num_replicates), mesh=mesh, progress=progress,
+        key,
+        Resample(studentize),
+        presorted,
+        None,
+        num_replicates=num_replicates,
+        batch_size=min(batch_size, num_replicates),
+        mesh=mesh,
+        progress=progress,
         checkpoint=checkpoint,
-    )  # fmt: skip
+    )
     return BootstrapDraws(base, params, bse)
 
 
@@ -161,9 +173,15 @@ def presort(
     dtype = float_dtype(outcome, regressor, covariates)
     groups = None if groups is None else jnp.asarray(groups, jnp.int32)
     sample = arrange(
-        model, outcome, regressor, covariates, groups,
-        num_groups=num_groups, order=order, dtype=dtype,
-    )  # fmt: skip
+        model,
+        outcome,
+        regressor,
+        covariates,
+        groups,
+        num_groups=num_groups,
+        order=order,
+        dtype=dtype,
+    )
     base = design(model, sample)
     kept = qr_by_group(base.columns, sample.groups, num_groups).kept
     num_columns, slope = base.columns.shape[0], base.slope_index
@@ -178,9 +196,11 @@ def presort(
     rows, columns = jnp.asarray(fixed, jnp.int32), jnp.arange(len(first), num_columns)
     back = back.at[:, rows[:, None], columns].set(factors.inverse() * scale)
     whitened = eqx.tree_at(
-        lambda s: (s.regressor, s.covariates), sample, (None, factors.basis * scale),
+        lambda s: (s.regressor, s.covariates),
+        sample,
+        (None, factors.basis * scale),
         is_leaf=lambda leaf: leaf is None,
-    )  # fmt: skip
+    )
     without = RankRegression(
         model.outcome, model.regressor, model.tie_weight, model.increasing, intercept=False
     )

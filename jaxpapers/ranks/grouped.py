@@ -242,6 +242,7 @@ def grouped_influence(
         The influence functions.
     """
     groups, num_groups = sample.groups, sample.num_groups
+    assert groups is not None
     tie_weight = jnp.asarray(model.tie_weight, sample.dtype)
 
     def project(blocks, moments, ranks):
@@ -251,7 +252,7 @@ def grouped_influence(
     projections = []
     if sample.outcome_blocks is not None:
         projections.append(project(sample.outcome_blocks, design.columns, design.outcome))
-    if design.slope_index is not None:
+    if sample.regressor_blocks is not None and slopes is not None:
         moments = (-slopes[groups] * design.columns).at[design.slope_index].add(residuals)
         ranks = design.columns[design.slope_index]
         projections.append(project(sample.regressor_blocks, moments, ranks))
@@ -261,6 +262,4 @@ def grouped_influence(
 
 def _apply(bread, groups, rows):
     """`bread[G_i] @ rows[:, i]` for every observation."""
-    return jnp.einsum(
-        "nij,jn->in", bread[groups], rows, precision=jax.lax.Precision.HIGHEST
-    )
+    return jnp.einsum("nij,jn->in", bread[groups], rows, precision=jax.lax.Precision.HIGHEST)

@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 from jax.scipy.special import gammaincc
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
 from .. import engine
@@ -54,7 +55,7 @@ class WaldTest(eqx.Module):
     status: Int[Array, ""]
 
 
-def contrast(fit: RankRegressionFit, weights: Float[Array, "contrast param"]) -> Estimate:
+def contrast(fit: RankRegressionFit, weights: Real[ArrayLike, "contrast param"]) -> Estimate:
     """Linear combinations of the parameters, for instance differences between groups.
 
     Args:
@@ -86,7 +87,7 @@ def absolute_mobility(
     fit: RankRegressionFit,
     rank: float | Float[Array, ""] = 0.25,
     *,
-    covariates: Float[Array, " covariate"] | None = None,
+    covariates: Real[ArrayLike, " covariate"] | None = None,
 ) -> Estimate:
     """Expected rank of children whose parents have a given rank: `alpha + rho p + w'b`.
 
@@ -108,8 +109,8 @@ def absolute_mobility(
 
 def wald_test(
     fit: RankRegressionFit,
-    restrictions: Float[Array, "restriction param"],
-    value: Float[Array, " restriction"] | None = None,
+    restrictions: Real[ArrayLike, "restriction param"],
+    value: Real[ArrayLike, " restriction"] | None = None,
 ) -> WaldTest:
     """Tests `restrictions @ params = value` jointly.
 
@@ -184,9 +185,7 @@ class Prediction(eqx.Module):
     bse_at_rank: Float[Array, " new"]
     bse_at_level: Float[Array, " new"]
 
-    def interval_at_rank(
-        self, level: float | Float[Array, ""] = 0.95
-    ) -> Float[Array, "new 2"]:
+    def interval_at_rank(self, level: float | Float[Array, ""] = 0.95) -> Float[Array, "new 2"]:
         """Confidence interval of the expected outcome at the given rank.
 
         Args:
@@ -200,9 +199,7 @@ class Prediction(eqx.Module):
         """
         return normal_interval(self.value, self.bse_at_rank, level)
 
-    def interval_at_level(
-        self, level: float | Float[Array, ""] = 0.95
-    ) -> Float[Array, "new 2"]:
+    def interval_at_level(self, level: float | Float[Array, ""] = 0.95) -> Float[Array, "new 2"]:
         """Confidence interval of the expected outcome at the given level of the regressor.
 
         Args:
@@ -219,11 +216,11 @@ class Prediction(eqx.Module):
 
 def predict(
     fit: RankRegressionFit,
-    training: Real[Array, " obs"],
-    regressor: Real[Array, " new"],
+    training: Real[ArrayLike, " obs"],
+    regressor: Real[ArrayLike, " new"],
     *,
-    covariates: Float[Array, "new covariate"] | None = None,
-    groups: Int[Array, " new"] | None = None,
+    covariates: Real[ArrayLike, "new covariate"] | None = None,
+    groups: Int[ArrayLike, " new"] | None = None,
 ) -> Prediction:
     """Fitted values for new observations, ranked against the training sample.
 

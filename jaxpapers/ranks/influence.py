@@ -47,12 +47,11 @@ def design(
         columns.append(sample.regressor[None])
     if sample.covariates is not None:
         columns.append(sample.covariates)
+    outcome = sample.outcome
     if sample.outcome_blocks is not None:
         outcome = sample_ranks(sample.outcome_blocks, tie_weight, counts)
-    else:
-        outcome = sample.outcome
+    assert outcome is not None
     return Design(jnp.concatenate(columns), outcome, slope_index)
-
 
 
 def rank_projection(
@@ -115,7 +114,7 @@ def scores(
         total += rank_projection(
             sample.outcome_blocks, tie_weight, design.columns, design.outcome, counts
         )
-    if design.slope_index is not None:
+    if sample.regressor_blocks is not None and slope is not None:
         ranks = design.columns[design.slope_index]
         moments = (-slope * design.columns).at[design.slope_index].add(residuals)
         total += rank_projection(sample.regressor_blocks, tie_weight, moments, ranks, counts)

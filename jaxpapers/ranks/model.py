@@ -1,6 +1,6 @@
 """The regressions with ranks of Chetverikov and Wilhelm (2023)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 KINDS = ("rank", "level")
 
 
-def _as_leaf(value):
+def _as_leaf(value: Any) -> Any:
     return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
 
 
@@ -55,7 +55,9 @@ class RankRegression(eqx.Module):
                 f"tie_weight has shape {np.shape(self.tie_weight)}; needed is one number"
             )
         if isinstance(self.tie_weight, np.ndarray) and not 0 <= self.tie_weight <= 1:
-            raise ValueError(f"tie_weight is {float(self.tie_weight)}; needed is a number in [0, 1]")
+            raise ValueError(
+                f"tie_weight is {float(self.tie_weight)}; needed is a number in [0, 1]"
+            )
         if len(self.increasing) != 2 or not all(isinstance(d, bool) for d in self.increasing):
             raise ValueError(
                 f"increasing is {self.increasing!r}; needed are two booleans: outcome, regressor"

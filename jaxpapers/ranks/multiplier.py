@@ -127,8 +127,14 @@ def multiplier_bootstrap(
             "or observations"
         )
     errors = engine.replicate(
-        key, PerturbedError(multiplier or GaussianMultiplier()), jnp.asarray(fit.influence), None,
-        num_replicates=num_replicates, batch_size=min(batch_size, num_replicates), mesh=mesh,
-        progress=progress, checkpoint=checkpoint,
-    )  # fmt: skip
+        key,
+        PerturbedError(multiplier or GaussianMultiplier()),
+        jnp.asarray(fit.influence),
+        None,
+        num_replicates=num_replicates,
+        batch_size=min(batch_size, num_replicates),
+        mesh=mesh,
+        progress=progress,
+        checkpoint=checkpoint,
+    )
     return MultiplierDraws(fit, errors)

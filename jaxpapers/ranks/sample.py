@@ -38,8 +38,8 @@ class Sample(eqx.Module):
     @property
     def num_obs(self) -> int:
         """Sample size."""
-        blocks = self.outcome_blocks or self.regressor_blocks
-        return self.outcome.shape[0] if blocks is None else blocks.starts.shape[0]
+        held = self.outcome if self.outcome_blocks is None else self.outcome_blocks.starts
+        return 0 if held is None else held.shape[0]
 
     def to_original(self, rows: Float[Array, "*row obs"]) -> Float[Array, "*row obs"]:
         """Takes the last axis from working order back to the order of the data."""
@@ -78,7 +78,7 @@ def arrange(
     if model.outcome == "rank" and outcome_order is None:
         outcome_order = rank_order(outcome)
     ranked_regressor = model.regressor == "rank" and regressor is not None
-    if ranked_regressor and regressor_order is None:
+    if regressor is not None and ranked_regressor and regressor_order is None:
         regressor_order = rank_order(regressor)
     working = regressor_order if ranked_regressor else None
     if working is None and model.outcome == "rank":
@@ -97,7 +97,9 @@ def arrange(
         regressor=level(regressor, regressor is not None and not ranked_regressor),
         covariates=None if covariates is None else held(covariates.astype(dtype)).T,
         groups=held(groups),
-        outcome_blocks=_blocks(outcome_order, working, model.outcome == "rank", model.increasing[0]),
+        outcome_blocks=_blocks(
+            outcome_order, working, model.outcome == "rank", model.increasing[0]
+        ),
         regressor_blocks=_blocks(regressor_order, working, ranked_regressor, model.increasing[1]),
         working=working,
         num_groups=num_groups,

@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
 from .. import engine
@@ -22,11 +23,11 @@ ROUNDING = 1e3
 
 def fit(
     model: RankRegression,
-    outcome: Real[Array, " obs"],
-    regressor: Real[Array, " obs"] | None = None,
+    outcome: Real[ArrayLike, " obs"],
+    regressor: Real[ArrayLike, " obs"] | None = None,
     *,
-    covariates: Real[Array, "obs covariate"] | None = None,
-    groups: Int[Array, " obs"] | None = None,
+    covariates: Real[ArrayLike, "obs covariate"] | None = None,
+    groups: Int[ArrayLike, " obs"] | None = None,
     num_groups: int | None = None,
     order: tuple[RankOrder | None, RankOrder | None] | None = None,
 ) -> RankRegressionFit:
@@ -63,10 +64,10 @@ def fit(
 
 def check_data(
     model: RankRegression,
-    outcome: Array,
-    regressor: Array | None,
-    covariates: Array | None,
-    groups: Array | None,
+    outcome: ArrayLike,
+    regressor: ArrayLike | None,
+    covariates: ArrayLike | None,
+    groups: ArrayLike | None,
     num_groups: int | None,
 ) -> int:
     """Checks shapes always and values where they are concrete.
@@ -86,7 +87,7 @@ def check_data(
         ValueError: as `fit`.
         TypeError: as `fit`.
     """
-    named = {"outcome": (outcome, ("obs",))}
+    named: dict[str, tuple] = {"outcome": (outcome, ("obs",))}
     if regressor is not None:
         named["regressor"] = (regressor, ("obs",))
     if covariates is not None:
@@ -117,7 +118,9 @@ def _check_groups(groups, num_groups, num_obs):
     engine.check_array("groups", groups, (num_obs,), kind="integer")
     if not engine.is_concrete(groups):
         if num_groups is None:
-            raise ValueError("num_groups is None; needed under jit or vmap, where groups are traced")
+            raise ValueError(
+                "num_groups is None; needed under jit or vmap, where groups are traced"
+            )
         engine.check_count("num_groups", num_groups)
         return num_groups
     lowest, highest = int(np.min(groups)), int(np.max(groups))
@@ -130,7 +133,7 @@ def _check_groups(groups, num_groups, num_obs):
     return num_groups
 
 
-def float_dtype(*arrays: Array | None) -> jnp.dtype:
+def float_dtype(*arrays: ArrayLike | None) -> jnp.dtype:
     """Floating dtype of a computation on some inputs.
 
     Args:
@@ -149,9 +152,15 @@ def _fit(model, outcome, regressor, covariates, groups, order, *, num_groups):
     dtype = float_dtype(outcome, regressor, covariates)
     groups = None if groups is None else jnp.asarray(groups, jnp.int32)
     sample = arrange(
-        model, outcome, regressor, covariates, groups,
-        num_groups=num_groups, order=order, dtype=dtype,
-    )  # fmt: skip
+        model,
+        outcome,
+        regressor,
+        covariates,
+        groups,
+        num_groups=num_groups,
+        order=order,
+        dtype=dtype,
+    )
     base = design(model, sample)
     factors = qr_by_group(base.columns, sample.groups, num_groups)
     coefficients = factors.solve(base.outcome, sample.groups)
@@ -217,8 +226,7 @@ def _sandwich(model, sample, base, slopes, residuals, bread):
 
 def _naive_covariances(base, residuals, bread, groups, kept):
     """Homoskedastic and HC1 covariances as regression software prints them."""
-    num_columns, num_obs = base.columns.shape
-    num_groups = kept.shape[0]
+    num_obs, num_groups = residuals.shape[0], kept.shape[0]
     freedom = jnp.maximum(num_obs - jnp.sum(kept), 1).astype(residuals.dtype)
     variance = jnp.sum(residuals**2) / freedom
     weighted = base.columns * residuals**2
@@ -250,10 +258,11 @@ def _tie_shares(sample):
     """Shares of tied observations of the outcome and the regressor, 0 where not ranked."""
     blocks = (sample.outcome_blocks, sample.regressor_blocks)
     shares = [
-        jnp.zeros((), sample.dtype) if b is None
+        jnp.zeros((), sample.dtype)
+        if b is None
         else jnp.mean(b.ends - b.starts > 1, dtype=sample.dtype)
         for b in blocks
-    ]  # fmt: skip
+    ]
     return jnp.stack(shares)
 
 

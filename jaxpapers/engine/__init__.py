@@ -1,0 +1,72 @@
+"""How programs run: drivers, batches and devices, status codes, argument checks.
+
+An `Algorithm` offers ``init``, ``step`` and ``status``; `run` and `unroll` drive it, and there is
+no other driver loop in the package. `batched_map` and `sharded_map` spread rows over batches and
+devices, `replicate` does it for Monte Carlo. Results carry a `Status`; `require_ok` raises it.
+
+Promises, *jit · vmap · grad · shard*:
+
+``run``         | no: host loop | no: host loop | no: host loop | no: host loop
+``unroll``      | yes | yes | yes: where the algorithm allows | yes
+``replicate``   | yes: without progress | yes | yes: where the function allows | yes: by `mesh`
+``batched_map`` | yes | yes | yes: where the function allows | yes
+``sharded_map`` | yes | yes | yes: where the function allows | yes: by `mesh`
+``require_ok``  | no: reads values | no: reads values | no: reads values | no: reads values
+"""
+
+from ..numerics.status import Status, status_message
+from .algorithm import Algorithm, finite_status
+from .batching import batched_map, replicate_mesh, sharded_map
+from .checkpoint import Checkpoint
+from .checks import (
+    check_array,
+    check_count,
+    check_finite,
+    check_key,
+    check_probability,
+    check_shapes,
+    is_concrete,
+)
+from .drivers import RunResult, run, unroll
+from .extras import require_extra
+from .precision import PrecisionWarning, double_precision, warn_if_truncated
+from .progress import Progress
+from .replicates import (
+    ReplicateData,
+    Replicates,
+    ReplicateState,
+    replicate,
+)
+from .status import RunError, require_ok
+
+__all__ = [
+    "Algorithm",
+    "Checkpoint",
+    "PrecisionWarning",
+    "Progress",
+    "ReplicateData",
+    "ReplicateState",
+    "Replicates",
+    "RunError",
+    "RunResult",
+    "Status",
+    "batched_map",
+    "check_array",
+    "check_count",
+    "check_finite",
+    "check_key",
+    "check_probability",
+    "check_shapes",
+    "double_precision",
+    "finite_status",
+    "is_concrete",
+    "replicate",
+    "replicate_mesh",
+    "require_extra",
+    "require_ok",
+    "run",
+    "sharded_map",
+    "status_message",
+    "unroll",
+    "warn_if_truncated",
+]

@@ -1,0 +1,189 @@
+"""Monte Carlo over replicates, as an algorithm whose step is one batch."""
+
+import functools
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Int32, Key, PyTree
+
+from ..numerics.status import Status
+from .algorithm import Algorithm
+from .batching import batched_map, mesh_size, sharded_map
+from .checkpoint import Checkpoint
+from .checks import check_count, check_key, is_concrete
+from .drivers import run, unroll
+from .progress import Progress
+from .steps import as_arrays
+
+Replicate = Callable[[Key[Array, ""], PyTree, PyTree], PyTree]
+
+
+class ReplicateData(eqx.Module):
+    """Data of a Monte Carlo run.
+
+    Attributes:
+        key: replicate r draws from ``fold_in(key, r)``.
+        data: passed to every replicate as it is.
+    """
+
+    key: Key[Array, ""]
+    data: PyTree
+
+
+class ReplicateState(eqx.Module):
+    """What has been computed so far.
+
+    Attributes:
+        values: results by replicate along axis 0; rows from `count` on are zeros. There are whole
+            batches of rows: those past the number of replicates repeat the last one.
+        count: number of rows computed.
+    """
+
+    values: PyTree
+    count: Int32[Array, ""]
+
+
+class Replicates(Algorithm):
+    """Monte Carlo over replicates: one step computes one batch (with a mesh, one per device).
+
+    The draws of a replicate depend on its index alone: neither on the batch size, nor on the
+    number of devices, nor on how many replicates there are. Every batch has the same shape. A
+    replicate that is NaN stops nothing: it is the caller's to judge.
+
+    Attributes:
+        function: ``(key, model, data) -> pytree of arrays``; a module with arrays in it is traced,
+            a plain function is static and must not close over arrays that change.
+        num_replicates: how many.
+        batch_size: how many at once on one device.
+        mesh: devices to spread them over; None means no sharding.
+
+    Raises:
+        TypeError: a count that is not an int.
+        ValueError: a count < 1, or a mesh without the axis ``replicate``.
+    """
+
+    function: Replicate
+    num_replicates: int = eqx.field(static=True)
+    batch_size: int = eqx.field(static=True)
+    mesh: Mesh | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self):
+        """Checks the counts and the mesh."""
+        check_count("num_replicates", self.num_replicates)
+        check_count("batch_size", self.batch_size)
+        mesh_size(self.mesh)
+
+    @property
+    def rows_per_step(self) -> int:
+        """Number of replicates in one step."""
+        return self.batch_size * mesh_size(self.mesh)
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps that all replicates take."""
+        return -(-self.num_replicates // self.rows_per_step)
+
+    def init(self, key: Key[Array, ""], model: PyTree, data: ReplicateData) -> ReplicateState:
+        """Zeros of the right shape."""
+        del key
+        one = jax.eval_shape(lambda: self._replicate(model, data, jnp.asarray(0, jnp.int32)))
+        num_rows = self.num_steps * self.rows_per_step
+        values = jax.tree.map(lambda x: jnp.zeros((num_rows, *x.shape), x.dtype), one)
+        return ReplicateState(self._on_all_devices(values), jnp.asarray(0, jnp.int32))
+
+    def step(
+        self, key: Key[Array, ""], model: PyTree, data: ReplicateData, state: ReplicateState
+    ) -> tuple[ReplicateState, tuple[()]]:
+        """Computes the next batch. The keys come from `data`, not from the step."""
+        del key
+        rows = jnp.arange(self.rows_per_step, dtype=jnp.int32) + state.count
+        index = jnp.minimum(rows, self.num_replicates - 1)
+        batch = self._map(lambda r: self._replicate(model, data, r), index)
+        values = jax.tree.map(
+            lambda all_rows, new: jax.lax.dynamic_update_slice_in_dim(
+                all_rows, new, state.count, axis=0
+            ),
+            state.values,
+            self._on_all_devices(batch),
+        )
+        return ReplicateState(values, state.count + self.rows_per_step), ()
+
+    def status(self, state: ReplicateState, info: tuple[()]) -> Int32[Array, ""]:
+        """RUNNING until every replicate is done, then CONVERGED."""
+        done = state.count >= self.num_replicates
+        return jnp.where(done, Status.CONVERGED, Status.RUNNING).astype(jnp.int32)
+
+    def _replicate(self, model: PyTree, data: ReplicateData, index: Int32[Array, ""]) -> PyTree:
+        key = jax.random.fold_in(data.key, index)
+        return as_arrays("the result of function", self.function(key, model, data.data))
+
+    def _map(self, function: Callable, xs: PyTree) -> PyTree:
+        if self.mesh is None:
+            return batched_map(function, xs, batch_size=self.batch_size)
+        return sharded_map(function, xs, mesh=self.mesh, batch_size=self.batch_size)
+
+    def _on_all_devices(self, tree: PyTree) -> PyTree:
+        """Copies of a tree on all devices, so that every chunk of a run sees one layout."""
+        if self.mesh is None:
+            return tree
+        return jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, PartitionSpec()))
+
+
+def replicate(
+    key: Key[Array, ""],
+    function: Replicate,
+    model: PyTree,
+    data: PyTree,
+    *,
+    num_replicates: int,
+    batch_size: int,
+    mesh: Mesh | None = None,
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> PyTree:
+    """Computes a function once per replicate, each with a key of its own.
+
+    Concrete arguments are driven by `run`, one compiled batch at a time; under tracing it is one
+    pure scan. Compiles once for given shapes, function and counts.
+
+    Args:
+        key: random key; replicate r gets ``fold_in(key, r)``.
+        function: ``(key, model, data) -> pytree of arrays``. See `Replicates`.
+        model: passed to every replicate.
+        data: passed to every replicate.
+        num_replicates: how many.
+        batch_size: how many at once on one device; memory grows with it.
+        mesh: devices to spread them over. See `replicate_mesh`.
+        progress: how to show how far it is (in batches); not under tracing.
+        checkpoint: where to save; not under tracing.
+
+    Returns:
+        What `function` returns, stacked along a leading axis of `num_replicates`.
+
+    Raises:
+        TypeError: an argument of another type, or progress or checkpoint under tracing.
+        ValueError: a count < 1, a mesh without the axis, or a checkpoint of another run.
+
+    Example:
+        ```python
+        def mean_of_sample(key, model, data):
+            return jax.random.choice(key, data, data.shape).mean()
+
+
+        means = replicate(key, mean_of_sample, None, x, num_replicates=1_000, batch_size=100)
+        ```
+    """
+    check_key(key)
+    algorithm = Replicates(function, num_replicates, batch_size, mesh)
+    task = ReplicateData(key, data)
+    if is_concrete(key, function, model, data):
+        drive = functools.partial(run, chunk_size=1, progress=progress, checkpoint=checkpoint)
+    elif progress is None and checkpoint is None:
+        drive = unroll
+    else:
+        raise TypeError("replicate can show progress and save only outside jit and vmap.")
+    result = drive(key, algorithm, model, task, num_steps=algorithm.num_steps)
+    return jax.tree.map(lambda rows: rows[:num_replicates], result.state.values)

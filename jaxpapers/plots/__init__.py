@@ -1,0 +1,5 @@
+"""Figures: one function per figure, each takes results and gives a matplotlib `Figure`.
+
+Nothing here touches matplotlib's global state, and no figure needs a display. The common style is
+in `jaxpapers.plots.style`; the extra `plot` is needed only when a figure is made.
+"""

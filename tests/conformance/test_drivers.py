@@ -1,0 +1,112 @@
+"""Laws that every algorithm obeys under both drivers. New algorithms are added to CASES."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from algorithms import AdamAscent, Exploding, Halving, regression_problem, tree_bytes
+
+from jaxpapers.engine import ReplicateData, Replicates, Status, run, unroll
+
+NUM_STEPS = 23
+CHUNK_SIZES = (1, 7, 100)
+
+
+def resampled_mean(key, model, data):
+    bits = jax.random.bits(key, data.shape)
+    return {"mean": model * data[bits % data.size].mean(), "bits": bits[:2]}
+
+
+def adam():
+    return regression_problem()
+
+
+def halving():
+    tolerance, start = jnp.asarray([1e-3, 1.0], jnp.result_type(float))
+    return jax.random.key(1), Halving(tolerance), None, start
+
+
+def exploding():
+    return jax.random.key(2), Exploding(), None, jnp.asarray([1.5, 0.5], jnp.result_type(float))
+
+
+def replicates():
+    key, dtype = jax.random.key(3), jnp.result_type(float)
+    data = jnp.linspace(0, 1, 30, dtype=dtype)
+    algorithm = Replicates(resampled_mean, num_replicates=101, batch_size=5)
+    return key, algorithm, jnp.asarray(2.0, dtype), ReplicateData(key, data)
+
+
+CASES = {
+    "adam": (adam, NUM_STEPS, Status.OK),
+    "halving": (halving, 10, Status.CONVERGED),
+    "exploding": (exploding, None, Status.NON_FINITE),
+    "replicates": (replicates, 21, Status.CONVERGED),
+}
+
+
+@pytest.fixture(params=CASES, scope="module")
+def case(request):
+    return CASES[request.param]
+
+
+def taken_rows(result):
+    """The result with the rows of info that no step filled cut off."""
+    rows = int(result.num_steps)
+    return eqx.tree_at(lambda r: r.info, result, jax.tree.map(lambda x: x[:rows], result.info))
+
+
+def test_run_equals_unroll_bit_for_bit_whatever_the_chunk_size(case, x64):
+    make, taken, status = case
+    unrolled = unroll(*make(), num_steps=NUM_STEPS)
+    expected = tree_bytes(taken_rows(unrolled))
+    for chunk_size in CHUNK_SIZES:
+        result = run(*make(), num_steps=NUM_STEPS, chunk_size=chunk_size)
+        assert tree_bytes(result) == expected
+    assert result.status == status
+    if taken is not None:
+        assert result.num_steps == taken
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(result))
+
+
+def test_unroll_inside_jit_keeps_the_bits(case):
+    make, _, _ = case
+    jitted = eqx.filter_jit(lambda *args: unroll(*args, num_steps=NUM_STEPS))(*make())
+    assert tree_bytes(jitted) == tree_bytes(unroll(*make(), num_steps=NUM_STEPS))
+
+
+def test_state_keeps_its_layout(case, x64):
+    make, _, _ = case
+    key, algorithm, model, data = make()
+    first = eqx.filter_eval_shape(algorithm.init, key, model, data)
+    result = run(key, algorithm, model, data, num_steps=2)
+    layout = jax.tree.map(lambda x: (x.shape, x.dtype), result.state)
+    assert layout == jax.tree.map(lambda x: (x.shape, x.dtype), first)
+
+
+def test_two_runs_are_one_long_run(case):
+    make, _, _ = case
+    whole = run(*make(), num_steps=NUM_STEPS)
+    first = run(*make(), num_steps=4)
+    taken = int(first.num_steps)
+    rest = run(*make(), num_steps=NUM_STEPS - taken, state=first.state, first_step=taken)
+    assert tree_bytes(rest.state) == tree_bytes(whole.state)
+    joined = jax.tree.map(lambda a, b: np.concatenate([a, b]), first.info, rest.info)
+    assert tree_bytes(joined) == tree_bytes(jax.tree.map(np.asarray, whole.info))
+
+
+@pytest.mark.parametrize("drive", [run, unroll])
+def test_each_driver_compiles_once_for_all_values_of_the_numbers(drive, count_compiles):
+    _, _, model, (regressors, outcomes) = regression_problem()
+    with count_compiles() as compiles:
+        for value in (1, 2, 3):
+            drive(
+                jax.random.key(value),
+                AdamAscent(jnp.asarray(0.1 / value, jnp.float32)),
+                model * value,
+                (regressors * value, outcomes + value),
+                num_steps=NUM_STEPS - (value if drive is run else 0),
+            )
+    assert compiles.count("begin") <= 1  # zero where the other driver compiled it before
+    assert compiles.count("_run_chunk") + compiles.count("take_steps") <= 1
