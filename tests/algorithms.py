@@ -94,6 +94,23 @@ class Exploding(Algorithm):
         return finite_status(state)
 
 
+class Custom(Algorithm):
+    """First state, step and status given by the test, to make every mistake with."""
+
+    first: object
+    move: object
+    code: object = Status.RUNNING
+
+    def init(self, key, model, data):
+        return self.first
+
+    def step(self, key, model, data, state):
+        return self.move(key, state)
+
+    def status(self, state, info):
+        return self.code
+
+
 class RandomWalk(Algorithm):
     """A random walk of many coordinates: a state that takes a while to save."""
 

@@ -58,12 +58,16 @@ class Store:
     Args:
         settings: where and when to save.
         fingerprint: hashes of the parts of the run.
+        layout: a state, and shapes and dtypes of the info of one step.
     """
 
-    def __init__(self, settings: Checkpoint, fingerprint: dict[str, str]):
+    def __init__(
+        self, settings: Checkpoint, fingerprint: dict[str, str], layout: tuple[PyTree, PyTree]
+    ):
         self._orbax = require_extra("orbax.checkpoint", "ckpt")
         self._settings = settings
         self._fingerprint = fingerprint
+        self._state, self._row = layout
         self._directory = Path(settings.directory).absolute()
         self._saved_steps: int | None = None
         self._saved_time = time.monotonic()
@@ -81,12 +85,10 @@ class Store:
         """True if nothing has been saved."""
         return self._manager.latest_step() is None
 
-    def restore(self, position: Position, info: PyTree, num_steps: int) -> tuple[Position, PyTree]:
+    def restore(self, num_steps: int) -> tuple[Position, PyTree]:
         """The last save.
 
         Args:
-            position: a position of the same layout.
-            info: info of one chunk, or its shapes and dtypes.
             num_steps: number of steps asked for.
 
         Returns:
@@ -104,10 +106,10 @@ class Store:
                 step, args=args.Composite(arrays=args.StandardRestore())
             ).arrays
         self._saved_steps = taken = header["num_steps"]
-        rows = jax.tree.map(lambda leaf: np.zeros((taken, *leaf.shape[1:]), leaf.dtype), info)
-        state = jax.tree.map(_placed_like, _unpack("state", position.state, items), position.state)
+        empty = jax.tree.map(lambda leaf: np.zeros((taken, *leaf.shape), leaf.dtype), self._row)
+        state = jax.tree.map(_placed_like, _unpack("state", self._state, items), self._state)
         status, steps = (jnp.asarray(header[n], jnp.int32) for n in ("status", "num_steps"))
-        return Position(state, status, steps), _unpack("info", rows, items)
+        return Position(state, status, steps), _unpack("info", empty, items)
 
     def next_stop(self, num_steps: int) -> int:
         """Number of steps at which the rule on steps asks for the next save; else `num_steps`."""
@@ -173,7 +175,7 @@ def _pack(prefix: str, tree: PyTree) -> dict[str, np.ndarray]:
 
 def _unpack(prefix: str, like: PyTree, items: dict[str, np.ndarray]) -> PyTree:
     leaves, structure = jax.tree.flatten(like)
-    found = [items.get(f"{prefix}_{index}", leaf) for index, leaf in enumerate(leaves)]
+    found = [items[f"{prefix}_{index}"] if leaf.size else leaf for index, leaf in enumerate(leaves)]
     return jax.tree.unflatten(structure, found)
 
 

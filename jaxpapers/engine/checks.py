@@ -25,6 +25,8 @@ _KINDS = {
 def is_concrete(*trees: Any) -> bool:
     """True if no leaf is being traced, so that all values are known.
 
+    Constants are known inside jit too, but what is computed from them there is traced.
+
     Args:
         *trees: any pytrees.
 
@@ -166,7 +168,9 @@ def check_finite(arrays: Mapping[str, Any]) -> None:
     on_device = {name: value for name, value in arrays.items() if isinstance(value, jax.Array)}
     on_host = {name: np.asarray(value) for name, value in arrays.items() if name not in on_device}
     found = {name: _non_finite(value, np) for name, value in on_host.items()}
-    found |= jax.device_get(_non_finite_on_device(on_device)) if on_device else {}
+    if on_device:
+        with jax.ensure_compile_time_eval():  # inside jit constants are looked at as well
+            found |= jax.device_get(_non_finite_on_device(on_device))
     for name, value in arrays.items():
         count, first = (int(number) for number in found[name])
         if count:

@@ -90,12 +90,15 @@ def run(
     """
     chunk_size = DEFAULT_CHUNK_SIZE if chunk_size is None else chunk_size
     check_count("chunk_size", chunk_size)
-    _check_host_call(key, algorithm, model, data, state)
+    _warn_if_truncated(model=model, data=data, state=state)
     problem = _make_problem(key, algorithm, model, data, num_steps, state, first_step)
     position = begin(problem, state)
+    if not is_concrete(problem, position):
+        raise TypeError("run is a host loop and cannot be traced; use unroll under jit and vmap.")
     if checkpoint is None:
         return _drive(problem, position, num_steps, chunk_size, progress, None)
-    store = Store(checkpoint, fingerprint(problem, state, position))
+    layout = _layout(problem, position, chunk_size)
+    store = Store(checkpoint, fingerprint(problem, state, layout), layout)
     try:
         return _drive(problem, position, num_steps, chunk_size, progress, store)
     finally:
@@ -159,8 +162,7 @@ def _drive(
     """The host loop: compiled chunks, and between them everything that touches the world."""
     history: list[PyTree] = []
     if store is not None and not store.is_empty:
-        _, info = eqx.filter_eval_shape(_run_chunk, _fixed(problem, 0, chunk_size), position)
-        position, info = store.restore(position, info, num_steps)
+        position, info = store.restore(num_steps)
         history.append(info)
     taken, status = int(position.num_steps), int(position.status)
     reporter = Reporter(progress, num_steps, taken)
@@ -184,6 +186,13 @@ def _drive(
 
 def _fixed(problem: Problem, limit: int, chunk_size: int) -> tuple[Problem, Int32[Array, ""], int]:
     return problem, jnp.asarray(limit, jnp.int32), chunk_size
+
+
+def _layout(problem: Problem, position: Position, chunk_size: int) -> tuple[PyTree, PyTree]:
+    """The state, and shapes and dtypes of the info of one step."""
+    _, info = eqx.filter_eval_shape(_run_chunk, _fixed(problem, 0, chunk_size), position)
+    row = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), info)
+    return position.state, row
 
 
 def _stack(history: list[PyTree]) -> PyTree:
@@ -210,7 +219,7 @@ def _make_problem(
     check_array("first_step", first_step, (), kind="integer")
     if not isinstance(algorithm, Algorithm):
         raise TypeError(f"algorithm must be an engine.Algorithm, got {type(algorithm).__name__}.")
-    if state is None and not (is_concrete(first_step) and int(first_step) == 0):
+    if state is None and not (isinstance(first_step, int | np.integer) and first_step == 0):
         raise ValueError("first_step needs the state that the step before it left; give state.")
     problem = Problem(key, algorithm, model, data, jnp.asarray(first_step, jnp.int32))
     return jax.tree.map(_on_device, problem)
@@ -221,11 +230,7 @@ def _on_device(leaf: Any) -> Any:
     return jax.device_put(leaf) if isinstance(leaf, np.ndarray | np.generic) else leaf
 
 
-def _check_host_call(
-    key: Any, algorithm: Any, model: PyTree, data: PyTree, state: PyTree | None
-) -> None:
-    if not is_concrete(key, algorithm, model, data, state):
-        raise TypeError("run is a host loop and cannot be traced; use unroll under jit and vmap.")
-    for name, tree in (("model", model), ("data", data), ("state", state)):
+def _warn_if_truncated(**trees: PyTree) -> None:
+    for name, tree in trees.items():
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             warn_if_truncated(name + jax.tree_util.keystr(path), leaf)

@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from .steps import Position, Problem
+from .steps import Problem
 
 LAYOUT_VERSION = 1  # raise it when the meaning of a saved state changes
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
-def fingerprint(problem: Problem, state: PyTree | None, position: Position) -> dict[str, str]:
+def fingerprint(problem: Problem, state: PyTree | None, layout: PyTree) -> dict[str, str]:
     """Hashes of the parts that fix the result of a run.
 
     Functions and static fields count by their printed form, without memory addresses: two
@@ -25,12 +25,12 @@ def fingerprint(problem: Problem, state: PyTree | None, position: Position) -> d
     Args:
         problem: what stays the same from step to step.
         state: the state that the caller gave to start from, or None.
-        position: the position before the first step, for its layout.
+        layout: state and info of one step: arrays, or their shapes and dtypes.
 
     Returns:
         For each part of the run, named as in `run`, a SHA-256 in hexadecimal digits.
     """
-    layout = jax.tree.map(lambda leaf: f"{leaf.dtype}{leaf.shape}", position.state)
+    layout = jax.tree.map(lambda leaf: f"{leaf.dtype}{leaf.shape}", layout)
     parts = {
         "key": problem.key,
         "algorithm": problem.algorithm,
@@ -38,7 +38,7 @@ def fingerprint(problem: Problem, state: PyTree | None, position: Position) -> d
         "data": problem.data,
         "starting state": state,
         "first_step": problem.first_step,
-        "layout of the state": (LAYOUT_VERSION, layout),
+        "layout of state and info": (LAYOUT_VERSION, layout),
     }
     return {name: _digest(tree) for name, tree in parts.items()}
 

@@ -179,7 +179,8 @@ def replicate(
     check_key(key)
     algorithm = Replicates(function, num_replicates, batch_size, mesh)
     task = ReplicateData(key, data)
-    if is_concrete(key, function, model, data):
+    probe = jax.random.key_data(key)  # inside jit it is traced, even where all else is constant
+    if is_concrete(probe, function, model, data):
         drive = functools.partial(run, chunk_size=1, progress=progress, checkpoint=checkpoint)
     elif progress is None and checkpoint is None:
         drive = unroll

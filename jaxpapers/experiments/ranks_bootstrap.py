@@ -33,27 +33,8 @@ NAIVE = Claim(
 
 def _run(context: Context) -> ExperimentResult:
     settings = context.settings
-    sample_key, draw_key, multiplier_key = jax.random.split(context.key, 3)
-    child, parent, female = _families(sample_key, settings["num_obs"])
-    draws = ranks.bootstrap(
-        draw_key,
-        ranks.RankRegression(),
-        child,
-        parent,
-        covariates=female,
-        num_replicates=settings["num_replicates"],
-        batch_size=settings["batch_size"],
-        studentize=True,
-        progress=context.progress("draws", unit="batches"),
-        checkpoint=context.checkpoint("draws"),
-    )
+    draws, multiplier = _resample(context)
     fit = draws.fit
-    multiplier = ranks.multiplier_bootstrap(
-        multiplier_key,
-        fit,
-        num_replicates=settings["num_replicates"],
-        batch_size=settings["batch_size"],
-    )
     errors = {
         "re-ranking bootstrap": np.asarray(draws.bse),
         "multiplier bootstrap": np.asarray(multiplier.bse),
@@ -67,33 +48,49 @@ def _run(context: Context) -> ExperimentResult:
         f"error of the slope {ratios['re-ranking bootstrap']:.3f} times the asymptotic one; the "
         f"usual robust one is {gap:.2f} times the bootstrap's."
     )
+    tables = {
+        "standard-errors": Table(
+            _error_rows(fit, errors),
+            "Standard errors of the coefficients (ranks, or ranks per rank) by method.",
+        ),
+        "intervals": Table(
+            _interval_rows(fit, draws), "95 % intervals of the slope (ranks per rank) by method."
+        ),
+    }
+    figure = figures.standard_error_check(
+        NAMES,
+        np.asarray(fit.bse),
+        errors,
+        num_replicates=settings["num_replicates"],
+        title="Bootstrap check of the consistent standard errors",
+    )
+    caption = "Standard errors by method over the consistent asymptotic ones"
     return ExperimentResult(
         sentence,
         _claims(ratios, gap, settings["num_replicates"]),
-        tables={
-            "standard-errors": Table(
-                _error_rows(fit, errors),
-                "Standard errors of the coefficients (ranks, or ranks per rank) by method.",
-            ),
-            "intervals": Table(
-                _interval_rows(fit, draws),
-                "95 % intervals of the slope (ranks per rank) by method.",
-            ),
-        },
-        figures={
-            "standard-errors": Picture(
-                figures.standard_error_check(
-                    NAMES,
-                    np.asarray(fit.bse),
-                    errors,
-                    num_replicates=settings["num_replicates"],
-                    title="Bootstrap check of the consistent standard errors",
-                ),
-                "Standard errors by method over the consistent asymptotic ones",
-            )
-        },
+        tables=tables,
+        figures={"standard-errors": Picture(figure, caption)},
         sizes=dict(settings),
     )
+
+
+def _resample(context: Context) -> tuple[ranks.BootstrapDraws, ranks.MultiplierDraws]:
+    """Both bootstraps of one sample."""
+    counts = {name: context.settings[name] for name in ("num_replicates", "batch_size")}
+    sample_key, draw_key, multiplier_key = jax.random.split(context.key, 3)
+    child, parent, female = _families(sample_key, context.settings["num_obs"])
+    draws = ranks.bootstrap(
+        draw_key,
+        ranks.RankRegression(),
+        child,
+        parent,
+        covariates=female,
+        studentize=True,
+        progress=context.progress("draws", unit="batches"),
+        checkpoint=context.checkpoint("draws"),
+        **counts,
+    )
+    return draws, ranks.multiplier_bootstrap(multiplier_key, draws.fit, **counts)
 
 
 def _families(key, num_obs):

@@ -1,5 +1,7 @@
 """Ranks of a sample by NumPy, several times faster on a CPU than XLA's sort."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float, Int, Real
 
@@ -36,8 +38,8 @@ def rank_order(values: Real[np.ndarray, " obs"]) -> RankOrder:
         count = int(np.isnan(values).sum())
         raise ValueError(f"values holds {count} NaN, which have no rank; drop them first")
     order = _sorted_floats(values) if values.dtype.kind == "f" else _sorted_integers(values)
-    starts, ends = _blocks(values[order])
-    return RankOrder(order, starts, ends)
+    parts: Any = (order, *_blocks(values[order]))
+    return RankOrder(*parts)
 
 
 def _index_bits(num_obs: int) -> int:
@@ -50,24 +52,30 @@ def _sorted_floats(values: Float[np.ndarray, " obs"]) -> Int[np.ndarray, " obs"]
     bits = _index_bits(values.shape[0])
     keys = (values.astype(np.float64, copy=False) + 0.0).view(np.int64)
     keys ^= (keys >> 63) & SIGN_FOLD
-    keys >>= bits
-    keys <<= bits
-    keys |= np.arange(values.shape[0])
+    return _repaired(*_sorted_keys(keys & -(1 << bits), bits), values)
+
+
+def _sorted_keys(
+    keys: Int[np.ndarray, " obs"], bits: int
+) -> tuple[Int[np.ndarray, " obs"], Int[np.ndarray, " obs"]]:
+    """Sorts keys whose lowest bits are free: the order, and the sorted keys with it in there."""
+    keys |= np.arange(keys.shape[0])
     keys.sort()
-    order = (keys & ((1 << bits) - 1)).astype(np.int32)
-    return _repaired(order, values, keys >> bits)
+    return (keys & ((1 << bits) - 1)).astype(np.int32), keys
 
 
 def _repaired(
     order: Int[np.ndarray, " obs"],
+    keys: Int[np.ndarray, " obs"],
     values: Float[np.ndarray, " obs"],
-    truncated: Int[np.ndarray, " obs"],
 ) -> Int[np.ndarray, " obs"]:
     """Sorts again the runs of equal truncated keys whose values are out of order."""
     ordered = values[order]
-    broken = np.unique(truncated[:-1][ordered[1:] < ordered[:-1]])
-    if not broken.size:
+    falls = np.flatnonzero(ordered[1:] < ordered[:-1])
+    if not falls.size:
         return order
+    truncated = keys >> _index_bits(order.shape[0])
+    broken = np.unique(truncated[falls])
     first = np.searchsorted(truncated, broken, side="left")
     last = np.searchsorted(truncated, broken, side="right")
     steps = np.zeros(order.shape[0] + 1, np.int8)
@@ -84,11 +92,8 @@ def _sorted_integers(values: Int[np.ndarray, " obs"]) -> Int[np.ndarray, " obs"]
     lowest, highest = (int(values.min()), int(values.max())) if values.size else (0, 0)
     if values.dtype.itemsize <= 2 or (highest - lowest) >> (63 - bits):
         return np.argsort(values, kind="stable").astype(np.int32)
-    keys = (values - values.dtype.type(lowest)).astype(np.int64)
-    keys <<= bits
-    keys |= np.arange(values.shape[0])
-    keys.sort()
-    return (keys & ((1 << bits) - 1)).astype(np.int32)
+    wide = values if values.dtype.itemsize == 8 else values.astype(np.int64)
+    return _sorted_keys((wide - lowest).astype(np.int64) << bits, bits)[0]
 
 
 def _blocks(

@@ -57,7 +57,7 @@ class GroupedQR(eqx.Module):
         """Inverse of R on the kept columns, zero elsewhere."""
         identity = jnp.eye(self.triangle.shape[-1], dtype=self.triangle.dtype)
         inverse = solve_triangular(
-            self.triangle, jnp.broadcast_to(identity, self.triangle.shape), lower=False
+            self.triangle, jnp.broadcast_to(identity[None], self.triangle.shape), lower=False
         )
         both = self.kept[:, :, None] & self.kept[:, None, :]
         return jnp.where(both, inverse, 0)
@@ -74,7 +74,7 @@ class GroupedQR(eqx.Module):
         Returns:
             Coefficients, one row per group.
         """
-        projections = group_sums(self.basis * target, groups, self.kept.shape[0])
+        projections = group_sums(self.basis * target[None], groups, self.kept.shape[0])
         return jnp.einsum(
             "gij,gj->gi", self.inverse(), projections, precision=jax.lax.Precision.HIGHEST
         )
@@ -99,15 +99,12 @@ def qr_by_group(
     Returns:
         The factors. Orthogonal to rounding however ill-conditioned the design is.
     """
-    num_columns = columns.shape[0]
+    num_columns, num_obs = columns.shape
     dtype = columns.dtype
     tolerance = max(RANK_TOLERANCE, 100 * float(jnp.finfo(dtype).eps))
-    basis = jnp.zeros_like(columns)
-    triangle = jnp.zeros((num_groups, num_columns, num_columns), dtype)
-    kept = jnp.zeros((num_groups, num_columns), bool)
-
-    def orthogonalise(index, carry):
-        basis, triangle, kept = carry
+    basis = jnp.zeros((0, num_obs), dtype)
+    entries, kept = [], []
+    for index in range(num_columns):
         column = columns[index]
         original = jnp.sqrt(group_sums(column * column, groups, num_groups))
         first, column = _project_out(basis, column, groups, num_groups)
@@ -116,17 +113,16 @@ def qr_by_group(
         keep = norm > tolerance * original
         diagonal = jnp.where(keep, norm, 1)
         scale = jnp.where(keep, 1 / diagonal, 0)
-        basis = basis.at[index].set(column * _spread(scale, groups))
-        coefficients = (first + second).at[:, index].set(diagonal)
-        return basis, triangle.at[:, :, index].set(coefficients), kept.at[:, index].set(keep)
-
-    carry = (basis, triangle, kept)
-    return GroupedQR(*jax.lax.fori_loop(0, num_columns, orthogonalise, carry))
+        basis = jnp.concatenate([basis, (column * _spread(scale, groups))[None]])
+        below = jnp.zeros((num_groups, num_columns - index - 1), dtype)
+        entries.append(jnp.concatenate([first + second, diagonal[:, None], below], axis=1))
+        kept.append(keep)
+    return GroupedQR(basis, jnp.stack(entries, axis=2), jnp.stack(kept, axis=1))
 
 
 def _project_out(basis, column, groups, num_groups):
     """Takes the part along the basis out of one column, group by group."""
-    coefficients = group_sums(basis * column, groups, num_groups)
+    coefficients = group_sums(basis * column[None], groups, num_groups)
     if groups is None:
         explained = matmul(coefficients, basis)[0]
     else:

@@ -51,8 +51,9 @@ _MESSAGES = {
         "coefficients are reported missing. Leave them out to silence this."
     ),
     Status.DEGENERATE: (
-        "The covariance matrix is singular: some combination of parameters has no sampling "
-        "variance. Tests of such combinations have fewer degrees of freedom."
+        "Something has no variation: a combination of parameters without sampling variance (tests "
+        "of it have fewer degrees of freedom), or a function without slope at its root (its "
+        "derivatives are given as 0)."
     ),
     Status.FEW_OBSERVATIONS: (
         "There are fewer observations than parameters (in some group). "

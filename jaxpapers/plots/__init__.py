@@ -3,3 +3,19 @@
 Nothing here touches matplotlib's global state, and no figure needs a display. The common style is
 in `jaxpapers.plots.style`; the extra `plot` is needed only when a figure is made.
 """
+
+from .ranks import (
+    binned_scatter,
+    coverage_chart,
+    interval_comparison,
+    slope_ranking,
+    standard_error_check,
+)
+
+__all__ = [
+    "binned_scatter",
+    "coverage_chart",
+    "interval_comparison",
+    "slope_ranking",
+    "standard_error_check",
+]

@@ -120,6 +120,7 @@ def bootstrap(
     engine.check_count("num_replicates", num_replicates)
     engine.check_count("batch_size", batch_size)
     num_groups = check_data(model, outcome, regressor, covariates, groups, num_groups)
+    model = model.cast(float_dtype(outcome, regressor, covariates))
     data = (outcome, regressor, covariates, groups, order)
     base = fit(
         model,
@@ -242,7 +243,7 @@ def refit(
     base = design(presorted.model, sample, counts)
     mask = kept.T if sample.groups is None else kept[sample.groups].T
     base = eqx.tree_at(lambda d: d.columns, base, base.columns * mask)
-    weighted = base.columns * counts
+    weighted = base.columns * counts[None]
     gram = _products(weighted, base.columns, sample.groups, sample.num_groups)
     target = _products(weighted, base.outcome[None], sample.groups, sample.num_groups)
     inverse = _inverse(gram, kept)
@@ -265,14 +266,14 @@ def _products(left, right, groups, num_groups):
 def _inverse(gram, kept):
     """Inverse on the kept columns; NaN where a draw leaves one without variation."""
     identity = jnp.eye(gram.shape[-1], dtype=gram.dtype)
-    padded = gram + identity * ~kept[:, None, :]
+    padded = gram + identity[None] * ~kept[:, None, :]
     factor = jnp.linalg.cholesky(padded)
     diagonal = jnp.diagonal(padded, axis1=1, axis2=2)
     pivots = jnp.diagonal(factor, axis1=1, axis2=2) ** 2
     rounding = PIVOT_ROUNDING * jnp.finfo(gram.dtype).eps
     sound = jnp.all(pivots > rounding * diagonal, axis=1)
     root = jax.scipy.linalg.solve_triangular(
-        factor, jnp.broadcast_to(identity, gram.shape), lower=True
+        factor, jnp.broadcast_to(identity[None], gram.shape), lower=True
     )
     inverse = matmul(jnp.swapaxes(root, 1, 2), root)
     both = kept[:, :, None] & kept[:, None, :]
@@ -289,6 +290,6 @@ def _variance(presorted, base, white, inverse, counts):
     if sample.groups is None:
         slope = None if slopes is None else slopes[0]
         psi = matmul(bread[0], scores(model, sample, base, slope, residuals, counts))
-        return jnp.sum(counts * psi**2, axis=1) / num_obs**2
+        return jnp.sum(counts[None] * psi**2, axis=1) / num_obs**2
     influence = grouped_influence(model, sample, base, slopes, residuals, bread, counts)
     return influence.variance(counts)

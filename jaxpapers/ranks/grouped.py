@@ -48,11 +48,12 @@ class GroupPrefix(eqx.Module):
         num_obs = self.groups.shape[0]
         start = positions // self.block
         base = jnp.einsum("cbkg,b->ckg", self.checkpoints[start], weights)
-        index = start[..., None] * self.block + jnp.arange(self.block, dtype=jnp.int32)
+        offsets = jnp.arange(self.block, dtype=jnp.int32)[None, None]
+        index = start[..., None] * self.block + offsets
         inside = index < positions[..., None]
         index = jnp.minimum(index, num_obs - 1)
-        weight = jnp.where(inside, weights[:, None], 0)
-        extra = jnp.moveaxis(self.rows[:, index] * weight, 0, -1)
+        weight = jnp.where(inside, weights[None, :, None], 0)
+        extra = jnp.moveaxis(self.rows[:, index] * weight[None], 0, -1)
         chunk = jnp.arange(positions.shape[0], dtype=jnp.int32)[:, None, None]
         spread = jnp.broadcast_to(chunk, index.shape)
         return base.at[spread, :, self.groups[index]].add(extra)
@@ -101,8 +102,8 @@ class GroupProjection(eqx.Module):
             One matrix (column, group) per member.
         """
         passed = self.prefix.at(self.bounds[members], self.weights)
-        ahead = self.total - passed if self.increasing else passed
-        return (ahead - self.centre) / self.bounds.shape[0]
+        ahead = self.total[None] - passed if self.increasing else passed
+        return (ahead - self.centre[None]) / self.bounds.shape[0]
 
 
 def group_projection(
@@ -132,7 +133,7 @@ def group_projection(
     if not blocks.increasing:
         weights = weights[::-1]
     total = group_sums(rows, groups, num_groups).T
-    centre = group_sums(rows * ranks, groups, num_groups).T
+    centre = group_sums(rows * ranks[None], groups, num_groups).T
     return GroupProjection(prefix, total, centre, bounds, weights, blocks.increasing)
 
 
@@ -243,20 +244,20 @@ def grouped_influence(
     """
     groups, num_groups = sample.groups, sample.num_groups
     assert groups is not None
-    tie_weight = jnp.asarray(model.tie_weight, sample.dtype)
+    tie_weight = model.tie_weight
 
     def project(blocks, moments, ranks):
-        rows = _apply(bread, groups, moments if counts is None else moments * counts)
+        rows = _apply(bread, groups, moments if counts is None else moments * counts[None])
         return group_projection(blocks, tie_weight, rows, ranks, groups, num_groups)
 
     projections = []
     if sample.outcome_blocks is not None:
         projections.append(project(sample.outcome_blocks, design.columns, design.outcome))
     if sample.regressor_blocks is not None and slopes is not None:
-        moments = (-slopes[groups] * design.columns).at[design.slope_index].add(residuals)
+        moments = (-slopes[groups][None] * design.columns).at[design.slope_index].add(residuals)
         ranks = design.columns[design.slope_index]
         projections.append(project(sample.regressor_blocks, moments, ranks))
-    own = _apply(bread, groups, design.columns * residuals)
+    own = _apply(bread, groups, design.columns * residuals[None])
     return GroupedInfluence(own, groups, tuple(projections), num_groups)
 
 

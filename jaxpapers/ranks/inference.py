@@ -133,7 +133,7 @@ def wald_test(
     engine.check_array("restrictions", restrictions, ("restriction", fit.params.shape[0]))
     estimate, _ = contrast_moments(fit, restrictions)
     distance = estimate if value is None else estimate - jnp.asarray(value, estimate.dtype)
-    both = fit.kept[:, None] & fit.kept
+    both = fit.kept[:, None] & fit.kept[None]
     cov = matmul(matmul(restrictions, jnp.where(both, fit.cov, 0)), restrictions.T)
     eigenvalues, vectors = jnp.linalg.eigh(cov)
     rounding = 10 * float(jnp.finfo(cov.dtype).eps)
@@ -272,11 +272,11 @@ def _predict_ranked(fit, training, regressor, weights, slope_at):
     rank = tie_weight * share_level + (1 - tie_weight) * (share_below + 1 / num_obs)
     weights = weights.at[jnp.arange(weights.shape[0]), slope_at].set(rank)
     value, bse = contrast_moments(fit, weights)
-    influence = jnp.where(fit.kept, fit.influence, 0)
+    influence = jnp.where(fit.kept[None], fit.influence, 0)
     summed = jnp.concatenate([jnp.zeros((1, influence.shape[1]), dtype), influence[order]])
     summed = jnp.cumsum(summed, axis=0)
     moments = tie_weight * summed[level] + (1 - tie_weight) * summed[below]
-    cross = jnp.sum(weights * (moments - rank[:, None] * summed[-1]), axis=1) / num_obs
+    cross = jnp.sum(weights * (moments - rank[:, None] * summed[-1:]), axis=1) / num_obs
     mean = tie_weight * share_level + (1 - tie_weight) * share_below
     square = tie_weight**2 * (share_level - share_below) + share_below
     spread = square - 2 * rank * mean + rank**2
@@ -323,7 +323,7 @@ def _design_weights(fit, num_new, covariates, groups):
     if groups is None:
         return rows
     engine.check_array("groups", groups, (num_new,), kind="integer")
-    member = (jnp.asarray(groups)[:, None] == jnp.arange(num_groups)).astype(dtype)
+    member = (jnp.asarray(groups)[:, None] == jnp.arange(num_groups)[None]).astype(dtype)
     return jnp.einsum("nk,ng->nkg", rows, member).reshape(num_new, -1)
 
 

@@ -37,7 +37,7 @@ def design(
         The design.
     """
     dtype = sample.dtype
-    tie_weight = jnp.asarray(model.tie_weight, dtype)
+    tie_weight = model.tie_weight
     columns = [jnp.ones((1, sample.num_obs), dtype)] if model.intercept else []
     slope_index = None
     if sample.regressor_blocks is not None:
@@ -77,7 +77,7 @@ def rank_projection(
     Returns:
         The projection; its mean is zero for w = 1 only and must not be demeaned.
     """
-    drawn = rows if counts is None else rows * counts
+    drawn = rows if counts is None else rows * counts[None]
     sums = indicator_sums(blocks, tie_weight, drawn)
     return (sums - matmul(drawn, ranks[:, None])) / rows.shape[-1]
 
@@ -108,8 +108,8 @@ def scores(
     Returns:
         The scores, neither demeaned nor corrected for degrees of freedom.
     """
-    tie_weight = jnp.asarray(model.tie_weight, design.columns.dtype)
-    total = design.columns * residuals
+    tie_weight = model.tie_weight
+    total = design.columns * residuals[None]
     if sample.outcome_blocks is not None:
         total += rank_projection(
             sample.outcome_blocks, tie_weight, design.columns, design.outcome, counts

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -62,6 +63,18 @@ class RankRegression(eqx.Module):
             raise ValueError(
                 f"increasing is {self.increasing!r}; needed are two booleans: outcome, regressor"
             )
+
+    def cast(self, dtype: jnp.dtype) -> "RankRegression":
+        """The same regression with its numbers as JAX arrays of one dtype.
+
+        Args:
+            dtype: floating dtype of a computation.
+
+        Returns:
+            A model ready for a compiled kernel.
+        """
+        tie_weight = jnp.asarray(self.tie_weight, dtype)
+        return eqx.tree_at(lambda model: model.tie_weight, self, tie_weight)
 
     def num_columns(self, *, has_regressor: bool, num_covariates: int) -> int:
         """Number of coefficients per group.

@@ -131,7 +131,7 @@ class BootstrapDraws(eqx.Module):
 
     def _sound(self):
         kept = self.fit.kept
-        return jnp.all(jnp.isfinite(self.params) | ~kept, axis=-1)
+        return jnp.all(jnp.isfinite(self.params) | ~kept[None], axis=-1)
 
     @property
     def num_failed(self) -> Int[Array, ""]:
@@ -150,7 +150,7 @@ class BootstrapDraws(eqx.Module):
         sound = self._sound()[:, None]
         count = jnp.sum(sound)
         mean = jnp.sum(jnp.where(sound, self.params, 0), axis=0) / count
-        centred = jnp.where(sound, self.params - mean, 0)
+        centred = jnp.where(sound, self.params - mean[None], 0)
         return matmul(centred.T, centred) / (count - 1)
 
     @property
@@ -206,7 +206,7 @@ class BootstrapDraws(eqx.Module):
             raise ValueError(
                 "draw_bse is None; a percentile-t interval needs bootstrap(..., studentize=True)"
             )
-        ratios = (self.params - self.fit.params) / self.draw_bse
+        ratios = (self.params - self.fit.params[None]) / self.draw_bse
         quantiles = self._quantiles(ratios, level)
         return self.fit.params[:, None] - quantiles[:, ::-1] * self.fit.bse[:, None]
 
@@ -262,8 +262,8 @@ class MultiplierDraws(eqx.Module):
             contrasts = jnp.eye(self.fit.params.shape[0], dtype=self.fit.params.dtype)
         value, bse = contrast_moments(self.fit, contrasts)
         errors = matmul(jnp.nan_to_num(self.errors), contrasts.T)
-        ratios = jnp.abs(errors) / jnp.where(bse > 0, bse, jnp.inf)
-        largest = jnp.max(jnp.where(jnp.isfinite(bse), ratios, 0), axis=1)
+        ratios = jnp.abs(errors) / jnp.where(bse > 0, bse, jnp.inf)[None]
+        largest = jnp.max(jnp.where(jnp.isfinite(bse)[None], ratios, 0), axis=1)
         half_width = jnp.quantile(largest, jnp.asarray(level, largest.dtype)) * bse
         return jnp.stack([value - half_width, value + half_width], axis=-1)
 
@@ -284,10 +284,10 @@ def contrast_moments(
         ValueError: contrasts of the wrong width.
     """
     engine.check_array("contrasts", contrasts, ("contrast", fit.params.shape[0]))
-    uses_missing = jnp.any((contrasts != 0) & ~fit.kept, axis=1)
+    uses_missing = jnp.any((contrasts != 0) & ~fit.kept[None], axis=1)
     missing = jnp.where(uses_missing, jnp.nan, 0).astype(fit.params.dtype)
     value = matmul(contrasts, jnp.where(fit.kept, fit.params, 0)[:, None])[:, 0]
-    both = fit.kept[:, None] & fit.kept
+    both = fit.kept[:, None] & fit.kept[None]
     half = matmul(contrasts, jnp.where(both, fit.cov, 0))
     variance = jnp.sum(half * contrasts, axis=1)
     return value + missing, jnp.sqrt(jnp.maximum(variance, 0)) + missing

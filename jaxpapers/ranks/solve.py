@@ -59,6 +59,7 @@ def fit(
         TypeError: arguments that are not real arrays.
     """
     num_groups = check_data(model, outcome, regressor, covariates, groups, num_groups)
+    model = model.cast(float_dtype(outcome, regressor, covariates))
     return _fit(model, outcome, regressor, covariates, groups, order, num_groups=num_groups)
 
 
@@ -142,7 +143,7 @@ def float_dtype(*arrays: ArrayLike | None) -> jnp.dtype:
     Returns:
         The common floating dtype, JAX's default where there is none.
     """
-    dtypes = [jnp.asarray(a).dtype for a in arrays if a is not None]
+    dtypes = [jnp.result_type(array) for array in arrays if array is not None]
     floats = [dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)]
     return jnp.result_type(*floats) if floats else jnp.zeros(()).dtype
 
@@ -172,12 +173,13 @@ def _fit(model, outcome, regressor, covariates, groups, order, *, num_groups):
     naive = _naive_covariances(base, residuals, bread, sample.groups, factors.kept)
     kept = factors.kept.T.reshape(-1)
     missing = jnp.where(kept, 0, jnp.nan).astype(dtype)
+    both = missing[:, None] + missing[None]
     return RankRegressionFit(
         params=coefficients.T.reshape(-1) + missing,
-        cov=cov + missing[:, None] + missing,
-        cov_homoskedastic=naive[0] + missing[:, None] + missing,
-        cov_robust=naive[1] + missing[:, None] + missing,
-        influence=None if influence is None else influence + missing,
+        cov=cov + both,
+        cov_homoskedastic=naive[0] + both,
+        cov_robust=naive[1] + both,
+        influence=None if influence is None else influence + missing[None],
         kept=kept,
         residuals=sample.to_original(residuals),
         r_squared=_r_squared(model, base.outcome, residuals, groups),
@@ -229,7 +231,7 @@ def _naive_covariances(base, residuals, bread, groups, kept):
     num_obs, num_groups = residuals.shape[0], kept.shape[0]
     freedom = jnp.maximum(num_obs - jnp.sum(kept), 1).astype(residuals.dtype)
     variance = jnp.sum(residuals**2) / freedom
-    weighted = base.columns * residuals**2
+    weighted = base.columns * residuals[None] ** 2
     if groups is None:
         meat = matmul(weighted, base.columns.T)[None]
     else:

@@ -1,6 +1,7 @@
 """`.ci/environment.py`: when an environment is whole, when it is made anew, what is run."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -141,8 +142,15 @@ def test_commands_run_in_order_up_to_the_first_that_fails(script, root):
 
 
 def make(*words):
+    # Without what an outer `make test PYTHON=...` leaves in the environment.
+    outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON"}
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
     return subprocess.run(
-        ["make", "--dry-run", *words], cwd=REPOSITORY, capture_output=True, text=True
+        ["make", "--dry-run", *words],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
 
 

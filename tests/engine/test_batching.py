@@ -32,10 +32,10 @@ def draw(key, model, data):
     return {"bits": bits, "mean": model * jnp.sin(data[bits % data.size]).mean()}
 
 
-@pytest.mark.parametrize("num_rows", [1, 4, 13])
+@pytest.mark.parametrize("num_rows", [1, 13])
 def test_batched_map_is_vmap(num_rows, x64):
-    result = batched_map(wave, rows(num_rows), batch_size=4)
-    expected = jax.vmap(wave)(rows(num_rows))
+    result = jax.jit(lambda xs: batched_map(wave, xs, batch_size=4))(rows(num_rows))
+    expected = jax.jit(jax.vmap(wave))(rows(num_rows))
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12 if x64 else 1e-5), result, expected
     )
@@ -55,8 +55,8 @@ def test_every_batch_has_the_same_shape():
 
 def test_batched_map_takes_keys():
     keys = jax.random.split(jax.random.key(0), 5)
-    result = batched_map(lambda key: jax.random.bits(key), keys, batch_size=2)
-    assert result.tolist() == jax.vmap(lambda key: jax.random.bits(key))(keys).tolist()
+    result = batched_map(jax.random.key_data, keys, batch_size=2)
+    assert result.tolist() == jax.random.key_data(keys).tolist()
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ def test_maps_are_traced_vmapped_differentiated(make_map):
 @pytest.mark.parametrize(
     ("error", "message", "xs", "batch_size"),
     [
-        (TypeError, "batch_size must be a Python int", jnp.ones(3), 2.0),
-        (ValueError, "batch_size must be at least 1", jnp.ones(3), 0),
-        (ValueError, r"one common leading axis of rows, got \(0, 2\)", jnp.ones((0, 2)), 2),
-        (ValueError, r"rows, got \(3,\), \(2,\)", [jnp.ones(3), jnp.ones(2)], 2),
-        (ValueError, r"rows, got \(\)", jnp.ones(()), 2),
+        (TypeError, "batch_size must be a Python int", np.ones(3), 2.0),
+        (ValueError, "batch_size must be at least 1", np.ones(3), 0),
+        (ValueError, r"one common leading axis of rows, got \(0, 2\)", np.ones((0, 2)), 2),
+        (ValueError, r"rows, got \(3,\), \(2,\)", [np.ones(3), np.ones(2)], 2),
+        (ValueError, r"rows, got \(\)", np.ones(()), 2),
         (ValueError, "rows, got no array", {}, 2),
     ],
 )
@@ -95,14 +95,10 @@ def test_maps_name_their_mistakes(error, message, xs, batch_size):
 
 
 @pytest.mark.parametrize(
-    "mesh",
-    [
-        Mesh(np.asarray(jax.devices()[:1]), ("batch",), axis_types=(AxisType.Auto,)),
-        Mesh(np.asarray(jax.devices()[:1]), ("replicate",), axis_types=(AxisType.Explicit,)),
-    ],
-    ids=["name", "type"],
+    ("name", "axis_type"), [("batch", AxisType.Auto), ("replicate", AxisType.Explicit)]
 )
-def test_a_mesh_needs_the_axis(mesh):
+def test_a_mesh_needs_the_axis(name, axis_type):
+    mesh = Mesh(np.asarray(jax.devices()[:1]), (name,), axis_types=(axis_type,))
     with pytest.raises(ValueError, match="mesh must have an axis 'replicate' of type Auto"):
         sharded_map(jnp.sin, jnp.ones(3), mesh=mesh, batch_size=2)
 

@@ -37,14 +37,14 @@ def test_require_ok_returns_its_argument():
 
 def test_require_ok_names_each_failure_and_counts_it():
     codes = jnp.asarray([0, Status.NON_FINITE, Status.MAX_STEPS, Status.NON_FINITE], jnp.int32)
-    with pytest.raises(RunError, match="^NON_FINITE in 2 of 4: A value became NaN") as raised:
+    with pytest.raises(RunError, match="NON_FINITE in 2 of 4: A value became NaN") as raised:
         require_ok(codes)
     assert "\nMAX_STEPS in 1 of 4: The largest number of steps" in str(raised.value)
 
 
 def test_require_ok_reads_the_status_of_a_result():
     result = run(jax.random.key(0), Exploding(), None, jnp.asarray(1e30, jnp.float32), num_steps=9)
-    with pytest.raises(RunError, match="^NON_FINITE in 1 of 1: "):
+    with pytest.raises(RunError, match="NON_FINITE in 1 of 1: "):
         require_ok(result)
 
 
