@@ -17,55 +17,82 @@ from numba import njit, prange
 from benchmarks.peers.numba_blocks import block_end, place_and_rank
 from benchmarks.peers.numba_sort import orders_and_ties
 
-TILE_GROUPS = 32
-"""Groups in a tile of columns, of two columns each."""
-
-WIDTH = 2 * TILE_GROUPS
+MOST_GROUPS = 64
+"""Groups in a tile of columns at most, of two columns each."""
 
 
 @njit
 def start_values(first_group, groups, steps, ranks, values):
     """Write the value of the step function before the first place, in the columns of a tile."""
+    num_groups = values.size // 2
     values[:] = 0.0
     for place in range(groups.size):
         column = groups[place] - first_group
-        if 0 <= column < TILE_GROUPS:
+        if 0 <= column < num_groups:
             for part in range(2):
-                values[column + part * TILE_GROUPS] += steps[place, part] * (1.0 - ranks[place])
+                values[column + part * num_groups] += steps[place, part] * (1.0 - ranks[place])
     values /= groups.size
 
 
 @njit(inline="always")
 def move(first_group, groups, steps, start, end, share, values):
     """Take a share of the steps of the places start..end off the values of a step function."""
+    num_groups = values.size // 2
     for place in range(start, end):
         column = groups[place] - first_group
-        if 0 <= column < TILE_GROUPS:
+        if 0 <= column < num_groups:
             values[column] -= share * steps[place, 0]
-            values[column + TILE_GROUPS] -= share * steps[place, 1]
+            values[column + num_groups] -= share * steps[place, 1]
 
 
 @njit
-def write_terms(current, terms):
-    """Write the terms of an observation of the regressor: half of the step function."""
-    for column in range(current.size):
-        terms[column] = 0.5 * current[column]
+def add_one(current, other, first, second, steps, weight, summed):
+    """Add an observation without ties: its terms to the sum, its steps times the sum to two rows.
 
-
-@njit
-def write_joined_terms(current, other, terms):
-    """Write the terms of an observation of the outcome: half its step function, and the other."""
-    for column in range(current.size):
-        terms[column] = 0.5 * current[column] + other[column]
-
-
-@njit
-def add_rows(first, second, steps, summed, weight, terms):
-    """Add to a group's two rows its steps times the sum of terms so far."""
+    Args:
+        current: Value of the order's own step function; half of it is in the terms.
+        other: What else is in the terms of all columns.
+        first: Row of the observation's group for the constant, added to.
+        second: Row of its group for the slope, added to.
+        steps: Steps of the observation.
+        weight: Share of its own terms in the sum that it meets.
+        summed: Sum of the terms of the observations before it, added to.
+    """
     for column in range(summed.size):
-        value = summed[column] + weight * terms[column]
+        term = 0.5 * current[column] + other[column]
+        value = summed[column] + weight * term
         first[column] += steps[0] * value
         second[column] += steps[1] * value
+        summed[column] += term
+
+
+@njit
+def add_own(column, own, first, second, steps, weight, summed):
+    """Add what of the terms is in the columns of the observation's own group."""
+    for part in range(2):
+        place = column + part * (summed.size // 2)
+        first[place] += steps[0] * weight * own[part]
+        second[place] += steps[1] * weight * own[part]
+        summed[place] += own[part]
+
+
+@njit
+def add_block(current, others, first_group, order, start, end, weight, summed, rows):
+    """Add a block of ties: all its terms first, then each member's steps times the sum."""
+    groups, steps, own, _ = order
+    num_groups = summed.size // 2
+    within = np.zeros(summed.size)
+    for place in range(start, end):
+        column = groups[place] - first_group
+        within += 0.5 * current + others[place - start]
+        if 0 <= column < num_groups:
+            within[column] += own[place, 0]
+            within[column + num_groups] += own[place, 1]
+    value = summed + weight * within
+    for place in range(start, end):
+        for part in range(2):
+            rows[groups[place], part] += steps[place, part] * value
+    summed += within
 
 
 @njit
@@ -79,36 +106,35 @@ def walk(first_group, order, same, places, tie_weight, values, rows):
         places: Places in the order of the regressor, for the outcome; else None.
         tie_weight: Weight of ties.
         values: Values of M at the places of the regressor: written for it, read for the outcome.
-        rows: Sums added to, shape (group, 2, WIDTH).
+        rows: Sums added to, shape (group, 2, width); the width is that of the tile.
 
     Returns:
-        Sum of Z over all observations, shape (WIDTH,).
+        Sum of Z over all observations, shape (width,).
     """
     groups, steps, own, ranks = order
-    size = groups.size
-    current, summed = np.empty(WIDTH), np.zeros(WIDTH)
-    terms, within = np.empty(WIDTH), np.empty(WIDTH)
+    size, width = groups.size, rows.shape[2]
+    current, summed, nothing = np.empty(width), np.zeros(width), np.zeros(width)
     start_values(first_group, groups, steps, ranks, current)
     start = 0
     while start < size:
         end = block_end(same, start)
         move(first_group, groups, steps, start, end, (1.0 - tie_weight) / size, current)
-        within[:] = 0.0
-        for place in range(start, end):
-            if places is None:
-                values[place] = current
-                write_terms(current, terms)
-            else:
-                write_joined_terms(current, values[places[place]], terms)
-            column = groups[place] - first_group
-            if 0 <= column < TILE_GROUPS:
-                terms[column] += own[place, 0]
-                terms[column + TILE_GROUPS] += own[place, 1]
-            within += terms
-        for place in range(start, end):
-            group = groups[place]
-            add_rows(rows[group, 0], rows[group, 1], steps[place], summed, tie_weight, within)
-        summed += within
+        if places is None:
+            values[start:end] = current
+        if end == start + 1:
+            other = nothing if places is None else values[places[start]]
+            column = groups[start] - first_group
+            first, second = rows[groups[start], 0], rows[groups[start], 1]
+            add_one(current, other, first, second, steps[start], tie_weight, summed)
+            if 0 <= column < width // 2:
+                add_own(column, own[start], first, second, steps[start], tie_weight, summed)
+        else:
+            others = np.zeros((end - start, width))
+            if places is not None:
+                others[:] = values[places[start:end]]
+            add_block(
+                current, others, first_group, order, start, end, tie_weight, summed, rows
+            )
         move(first_group, groups, steps, start, end, tie_weight / size, current)
         start = end
     return summed
@@ -116,12 +142,13 @@ def walk(first_group, order, same, places, tie_weight, values, rows):
 
 @njit(parallel=True)
 def half_products(
-    num_groups, x_order, y_order, same_x, same_y, places, moved, tie_weight, num_chunks
+    num_groups, tile_groups, x_order, y_order, same_x, same_y, places, moved, tie_weight, num_chunks
 ):
     """Return half the sum of s s' without D D': the other half is its transpose.
 
     Args:
         num_groups: How many groups there are.
+        tile_groups: How many of them are in a tile of columns.
         x_order: Groups, steps, own scores and ranks in the order of the regressor.
         y_order: The same in the order of the outcome.
         same_x: Marks of the regressor's ties, None without any.
@@ -135,21 +162,21 @@ def half_products(
         Array of shape (2, group, 2, group): row part and group, column part and group.
     """
     size = x_order[0].size
-    num_tiles = (num_groups + TILE_GROUPS - 1) // TILE_GROUPS
+    num_tiles = (num_groups + tile_groups - 1) // tile_groups
     result = np.empty((2, num_groups, 2, num_groups))
     for chunk in prange(num_chunks):
-        rows = np.empty((num_groups, 2, WIDTH))
-        values = np.empty((size, WIDTH))
+        rows = np.empty((num_groups, 2, 2 * tile_groups))
+        values = np.empty((size, 2 * tile_groups))
         for tile in range(chunk, num_tiles, num_chunks):
-            first_group = tile * TILE_GROUPS
+            first_group = tile * tile_groups
             rows[:] = 0.0
             total_x = walk(first_group, x_order, same_x, None, tie_weight, values, rows)
             total_y = walk(first_group, y_order, same_y, places, tie_weight, values, rows)
             for group in range(num_groups):
                 for part in range(2):
-                    for column in range(min(TILE_GROUPS, num_groups - first_group)):
+                    for column in range(min(tile_groups, num_groups - first_group)):
                         for other in range(2):
-                            place = column + other * TILE_GROUPS
+                            place = column + other * tile_groups
                             value = rows[group, part, place]
                             value -= moved[0, group, part] * total_x[place]
                             value -= moved[1, group, part] * total_y[place]
@@ -198,8 +225,10 @@ def fit(outcome, regressor, groups, num_groups, *, tie_weight=1.0):
             group_sums(groups, num_groups, (rows * rank_y[:, None]).T),
         ]
     )
+    num_chunks = min(numba.get_num_threads(), num_groups)
     half = half_products(
         num_groups,
+        min(MOST_GROUPS, -(-num_groups // num_chunks)),
         (groups[order_x], steps_x[order_x], own[order_x], rank_x[order_x]),
         (groups[order_y], rows[order_y], own[order_y], rank_y[order_y]),
         same_x,
@@ -207,7 +236,7 @@ def fit(outcome, regressor, groups, num_groups, *, tie_weight=1.0):
         place_x[order_y],
         moved,
         tie_weight,
-        max(1, min(numba.get_num_threads(), num_groups // TILE_GROUPS)),
+        num_chunks,
     )
     products = half + half.transpose(2, 3, 0, 1)
     diagonal = np.arange(num_groups)

@@ -63,9 +63,11 @@ def take_steps(
     Returns:
         The new position, and the info of each step in the first rows; the rest are zeros.
     """
-    take = eqx.filter_closure_convert(functools.partial(_take_step, problem), position)
+    axes = _varying_axes((problem, position))
+    position = _vary(position, axes)
+    take = eqx.filter_closure_convert(functools.partial(_take_step, problem, axes), position)
     _, info = jax.eval_shape(take, position)
-    no_info = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), info)
+    no_info = _vary(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), info), axes)
 
     def slot(position, _):
         active = (position.num_steps < limit) & (position.status == Status.RUNNING)
@@ -74,7 +76,9 @@ def take_steps(
     return jax.lax.scan(slot, position, None, length=num_slots)
 
 
-def _take_step(problem: Problem, position: Position) -> tuple[Position, PyTree]:
+def _take_step(
+    problem: Problem, axes: frozenset[str], position: Position
+) -> tuple[Position, PyTree]:
     algorithm = problem.algorithm
     key = jax.random.fold_in(problem.key, problem.first_step + position.num_steps)
     state, info = algorithm.step(key, problem.model, problem.data, position.state)
@@ -87,7 +91,23 @@ def _take_step(problem: Problem, position: Position) -> tuple[Position, PyTree]:
     state = jax.tree.map(lambda old, new: jnp.where(discard, old, new), position.state, state)
     info = jax.tree.map(lambda leaf: jnp.where(discard, jnp.zeros_like(leaf), leaf), info)
     num_steps = position.num_steps + jnp.where(discard, 0, 1).astype(jnp.int32)
-    return Position(state, status, num_steps), info
+    return _vary((Position(state, status, num_steps), info), axes)
+
+
+def _varying_axes(tree: PyTree) -> frozenset[str]:
+    """Axes of the mesh over which a leaf varies, where the caller is inside a ``shard_map``."""
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array)]
+    return frozenset().union(*(jax.typeof(leaf).mat.varying for leaf in leaves))
+
+
+def _vary(tree: PyTree, axes: frozenset[str]) -> PyTree:
+    """The same values, typed as varying over `axes`: a scan wants one type from step to step."""
+
+    def vary(leaf):
+        missing = tuple(axes - jax.typeof(leaf).mat.varying)
+        return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(vary, tree)
 
 
 def as_arrays(name: str, tree: PyTree) -> PyTree:

@@ -34,9 +34,9 @@ def rank_order(values: Real[np.ndarray, " obs"]) -> RankOrder:
         raise ValueError(f"values must have one axis, got shape {values.shape}")
     if values.shape[0] >= 2**31:
         raise ValueError(f"values has {values.shape[0]} entries; needed are fewer than 2^31")
-    if values.dtype.kind == "f" and np.isnan(np.sum(values)) and np.isnan(values).any():
-        count = int(np.isnan(values).sum())
-        raise ValueError(f"values holds {count} NaN, which have no rank; drop them first")
+    num_nan = np.count_nonzero(np.isnan(values)) if values.dtype.kind == "f" else 0
+    if num_nan:
+        raise ValueError(f"values holds {num_nan} NaN, which have no rank; drop them first")
     order = _sorted_floats(values) if values.dtype.kind == "f" else _sorted_integers(values)
     parts: Any = (order, *_blocks(values[order]))
     return RankOrder(*parts)

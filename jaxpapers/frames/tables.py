@@ -73,7 +73,7 @@ def as_table(table: Any) -> Any:
 
 def _from_mapping(table: Mapping[str, Any]) -> "pandas.DataFrame":
     pandas = engine.require_extra("pandas", "formula")
-    kept = (pandas.Series, pandas.Categorical)
+    kept = (pandas.Series, pandas.api.extensions.ExtensionArray)
     columns = {
         name: pandas.Series(values).reset_index(drop=True)
         if isinstance(values, kept)
@@ -190,9 +190,9 @@ def subset_rows(table: Any, subset: Any) -> Bool[np.ndarray, " row"]:
         values = subset
     narwhals = engine.require_extra("narwhals", "io")
     series = narwhals.from_native(values, series_only=True, pass_through=True)
-    if hasattr(series, "fill_null"):
-        series = series.fill_null(False) if series.null_count() else series
-        values = series.to_numpy()
+    if isinstance(series, narwhals.Series):
+        may_be_true = series.dtype in (narwhals.Boolean, narwhals.Object)
+        values = (series.fill_null(False) if may_be_true else series).to_numpy()
     mask = np.asarray(values)
     if mask.dtype == object and all(isinstance(entry, bool | np.bool_) for entry in mask):
         mask = mask.astype(bool)

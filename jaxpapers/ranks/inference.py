@@ -1,6 +1,9 @@
 """Mobility measures, contrasts, tests and predictions from a fitted rank regression."""
 
+from functools import partial
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaincc
 from jax.typing import ArrayLike
@@ -10,6 +13,7 @@ from .. import engine
 from ..engine import Status
 from ..numerics import matmul, rank_order
 from .results import RankRegressionFit, contrast_moments, normal_interval
+from .solve import check_groups
 
 
 class Estimate(eqx.Module):
@@ -46,7 +50,7 @@ class WaldTest(eqx.Module):
         degrees_of_freedom: rank of the restricted covariance.
         pvalue: upper tail probability.
         status: DEGENERATE where the covariance is singular, so that the degrees of freedom are
-            fewer than the restrictions.
+            fewer than the restrictions; COLLINEAR, and NaN, where a missing parameter is tested.
     """
 
     statistic: Float[Array, ""]
@@ -79,6 +83,9 @@ def relative_mobility(fit: RankRegressionFit) -> Estimate:
 
     Returns:
         One estimate per group.
+
+    Raises:
+        ValueError: a fit without regressor.
     """
     return contrast(fit, _group_weights(fit, intercept=0.0, slope=1.0, covariates=None))
 
@@ -100,10 +107,13 @@ def absolute_mobility(
         One estimate per group.
 
     Raises:
-        ValueError: a model without intercept; covariates of the wrong length.
+        ValueError: a model without intercept or regressor; a rank outside [0, 1]; covariates of
+            the wrong length.
     """
     if not fit.model.intercept:
         raise ValueError("fit has no intercept; absolute mobility needs a model with one")
+    if engine.is_concrete(rank) and not 0 <= float(rank) <= 1:
+        raise ValueError(f"rank is {float(rank)}; needed is a number in [0, 1], not a percentage")
     return contrast(fit, _group_weights(fit, intercept=1.0, slope=rank, covariates=covariates))
 
 
@@ -131,25 +141,32 @@ def wald_test(
     """
     restrictions = jnp.asarray(restrictions, fit.params.dtype)
     engine.check_array("restrictions", restrictions, ("restriction", fit.params.shape[0]))
-    estimate, _ = contrast_moments(fit, restrictions)
-    distance = estimate if value is None else estimate - jnp.asarray(value, estimate.dtype)
-    both = fit.kept[:, None] & fit.kept[None]
-    cov = matmul(matmul(restrictions, jnp.where(both, fit.cov, 0)), restrictions.T)
+    value = jnp.zeros(restrictions.shape[0], restrictions.dtype) if value is None else value
+    value = jnp.asarray(value, restrictions.dtype)
+    engine.check_array("value", value, (restrictions.shape[0],))
+    return _wald(fit.params, fit.cov, fit.kept, restrictions, value, num_obs=fit.num_obs)
+
+
+@partial(jax.jit, static_argnames="num_obs")
+def _wald(params, cov, kept, restrictions, value, *, num_obs):
+    uses_missing = jnp.any((restrictions != 0) & ~kept[None])
+    estimate = matmul(restrictions, jnp.where(kept, params, 0)[:, None])[:, 0]
+    both = kept[:, None] & kept[None]
+    cov = matmul(matmul(restrictions, jnp.where(both, cov, 0)), restrictions.T)
     eigenvalues, vectors = jnp.linalg.eigh(cov)
     rounding = 10 * float(jnp.finfo(cov.dtype).eps)
-    cut = max(1e-12, 1 / fit.num_obs**2, rounding) * jnp.max(eigenvalues)
+    cut = max(1e-12, 1 / num_obs**2, rounding) * jnp.max(eigenvalues)
     used = eigenvalues > jnp.maximum(cut, 0)
-    projected = matmul(vectors.T, distance[:, None])[:, 0]
+    projected = matmul(vectors.T, (estimate - value)[:, None])[:, 0]
     terms = projected**2 / jnp.where(used, eigenvalues, 1)
     statistic = jnp.sum(jnp.where(used, terms, 0))
     freedom = jnp.sum(used, dtype=jnp.int32)
     half = jnp.maximum(freedom, 1).astype(cov.dtype) / 2
     pvalue = jnp.where(freedom > 0, gammaincc(half, statistic / 2), 1)
-    short = freedom < restrictions.shape[0]
-    status = jnp.where(short, Status.DEGENERATE.value, Status.OK.value).astype(jnp.int32)
-    bad = ~jnp.all(jnp.isfinite(distance))
-    status = jnp.where(bad, jnp.asarray(Status.COLLINEAR, jnp.int32), status)
-    return WaldTest(statistic, freedom, pvalue, status)
+    status = jnp.where(freedom < restrictions.shape[0], Status.DEGENERATE, Status.OK)
+    status = jnp.where(uses_missing, Status.COLLINEAR, status).astype(jnp.int32)
+    missing = jnp.where(uses_missing, jnp.nan, 0).astype(cov.dtype)
+    return WaldTest(statistic + missing, freedom, pvalue + missing, status)
 
 
 def equality_test(fit: RankRegressionFit) -> WaldTest:
@@ -246,6 +263,8 @@ def predict(
         {"training": (training, (fit.num_obs,)), "regressor": (regressor, ("new",))}
     )
     engine.check_finite({"training": training, "regressor": regressor})
+    if not fit.has_regressor:
+        raise ValueError("fit has no regressor, only covariates; predict needs one")
     if fit.influence is None:
         raise ValueError("fit.influence is None (obs x param exceeds 2^24); predict needs it")
     dtype = fit.params.dtype
@@ -259,15 +278,15 @@ def predict(
     return _predict_ranked(fit, jnp.asarray(training), jnp.asarray(regressor), weights, slope_at)
 
 
+@jax.jit
 def _predict_ranked(fit, training, regressor, weights, slope_at):
     num_obs, dtype = fit.num_obs, fit.params.dtype
     tie_weight = jnp.asarray(fit.model.tie_weight, dtype)
-    if not fit.model.increasing[1]:
-        training, regressor = -training, -regressor
     order = rank_order(training).order
-    ordered = training[order]
-    below = jnp.searchsorted(ordered, regressor, side="left")
-    level = jnp.searchsorted(ordered, regressor, side="right")
+    below = jnp.searchsorted(training[order], regressor, side="left")
+    level = jnp.searchsorted(training[order], regressor, side="right")
+    if not fit.model.increasing[1]:
+        order, below, level = order[::-1], num_obs - level, num_obs - below
     share_below, share_level = below.astype(dtype) / num_obs, level.astype(dtype) / num_obs
     rank = tie_weight * share_level + (1 - tie_weight) * (share_below + 1 / num_obs)
     weights = weights.at[jnp.arange(weights.shape[0]), slope_at].set(rank)
@@ -291,9 +310,9 @@ def _group_weights(fit, *, intercept, slope, covariates):
     head = ([jnp.asarray(intercept, dtype)] if fit.model.intercept else []) + [
         jnp.asarray(slope, dtype)
     ]
+    if not fit.has_regressor:
+        raise ValueError("fit has no regressor, only covariates; mobility measures need one")
     num_covariates = fit.params.shape[0] // num_groups - len(head)
-    if num_covariates < 0:
-        raise ValueError("fit has no regressor; mobility measures need one")
     rest = jnp.zeros(num_covariates, dtype) if covariates is None else covariates
     engine.check_array("covariates", rest, (num_covariates,))
     row = jnp.concatenate([jnp.stack(head), jnp.asarray(rest, dtype)])
@@ -318,11 +337,12 @@ def _design_weights(fit, num_new, covariates, groups):
     columns.append(jnp.zeros((num_new, 1), dtype))
     if covariates is not None:
         engine.check_array("covariates", covariates, (num_new, num_covariates))
+        engine.check_finite({"covariates": covariates})
         columns.append(jnp.asarray(covariates, dtype))
     rows = jnp.concatenate(columns, axis=1)
     if groups is None:
         return rows
-    engine.check_array("groups", groups, (num_new,), kind="integer")
+    check_groups(groups, num_groups, num_new)
     member = (jnp.asarray(groups)[:, None] == jnp.arange(num_groups)[None]).astype(dtype)
     return jnp.einsum("nk,ng->nkg", rows, member).reshape(num_new, -1)
 

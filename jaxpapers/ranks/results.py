@@ -1,6 +1,7 @@
 """What a rank regression gives back."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array, Bool, Float, Int
@@ -31,6 +32,7 @@ class RankRegressionFit(eqx.Module):
         status: how the fit went, int32; see `engine.status_message`.
         model: the regression that was fitted.
         num_groups: number of groups, 1 without; static.
+        has_regressor: whether there is a regressor beside the covariates; static.
     """
 
     params: Float[Array, " param"]
@@ -45,6 +47,7 @@ class RankRegressionFit(eqx.Module):
     status: Int[Array, ""]
     model: RankRegression
     num_groups: int = eqx.field(static=True)
+    has_regressor: bool = eqx.field(static=True)
 
     @property
     def num_obs(self) -> int:
@@ -58,7 +61,13 @@ class RankRegressionFit(eqx.Module):
 
     @property
     def slope(self) -> Float[Array, " group"]:
-        """Coefficient of the regressor in each group: relative mobility for ranks on ranks."""
+        """Coefficient of the regressor in each group: relative mobility for ranks on ranks.
+
+        Raises:
+            ValueError: a fit without regressor.
+        """
+        if not self.has_regressor:
+            raise ValueError("fit has no regressor, only covariates; there is no slope")
         first = self.num_groups * int(self.model.intercept)
         return self.params[..., first : first + self.num_groups]
 
@@ -284,10 +293,15 @@ def contrast_moments(
         ValueError: contrasts of the wrong width.
     """
     engine.check_array("contrasts", contrasts, ("contrast", fit.params.shape[0]))
-    uses_missing = jnp.any((contrasts != 0) & ~fit.kept[None], axis=1)
-    missing = jnp.where(uses_missing, jnp.nan, 0).astype(fit.params.dtype)
-    value = matmul(contrasts, jnp.where(fit.kept, fit.params, 0)[:, None])[:, 0]
-    both = fit.kept[:, None] & fit.kept[None]
-    half = matmul(contrasts, jnp.where(both, fit.cov, 0))
+    return _contrast_moments(fit.params, fit.cov, fit.kept, contrasts)
+
+
+@jax.jit
+def _contrast_moments(params, cov, kept, contrasts):
+    uses_missing = jnp.any((contrasts != 0) & ~kept[None], axis=1)
+    missing = jnp.where(uses_missing, jnp.nan, 0).astype(params.dtype)
+    value = matmul(contrasts, jnp.where(kept, params, 0)[:, None])[:, 0]
+    both = kept[:, None] & kept[None]
+    half = matmul(contrasts, jnp.where(both, cov, 0))
     variance = jnp.sum(half * contrasts, axis=1)
     return value + missing, jnp.sqrt(jnp.maximum(variance, 0)) + missing

@@ -102,7 +102,7 @@ def check_data(
     )
     if num_columns == 0:
         raise ValueError("regressor is None and there are no covariates and no intercept")
-    num_groups = _check_groups(groups, num_groups, sizes["obs"])
+    num_groups = check_groups(groups, num_groups, sizes["obs"])
     if sizes["obs"] < num_columns * num_groups:
         raise ValueError(
             f"outcome has {sizes['obs']} observations; needed are at least "
@@ -111,7 +111,21 @@ def check_data(
     return num_groups
 
 
-def _check_groups(groups, num_groups, num_obs):
+def check_groups(groups: ArrayLike | None, num_groups: int | None, num_obs: int) -> int:
+    """Checks group numbers and counts them where they are concrete.
+
+    Args:
+        groups: `(obs,)` integers or None.
+        num_groups: number of groups or None.
+        num_obs: sample size.
+
+    Returns:
+        The number of groups, 1 without groups.
+
+    Raises:
+        ValueError: another shape, numbers out of range, no number of groups under tracing.
+        TypeError: groups that are not integers, a number of groups that is not an int.
+    """
     if groups is None:
         if num_groups is not None:
             raise ValueError(f"num_groups is {num_groups} but groups is None")
@@ -187,6 +201,7 @@ def _fit(model, outcome, regressor, covariates, groups, order, *, num_groups):
         status=_status(base, residuals, cov, kept, sample),
         model=model,
         num_groups=num_groups,
+        has_regressor=regressor is not None,
     )
 
 

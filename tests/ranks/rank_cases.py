@@ -11,19 +11,22 @@ from rank_definition import Sample, Setting
 from jaxpapers import ranks
 
 NUM_OBS = 48
+CHUNKED = 300  # more than one chunk of the grouped kernels
 LARGE = 2_000
 NUM_GROUPS = 3
 
 
-def sample(*, seed, ties=False, covariates=False, groups=False, regressor=True):
+def sample(
+    *, seed, ties=False, covariates=False, groups=False, regressor=True, num_obs=NUM_OBS
+):
     """A correlated pair with optional covariates, unequal groups, heavy ties."""
     random = np.random.default_rng(seed)
-    x = random.normal(size=NUM_OBS)
-    w = random.normal(size=(NUM_OBS, 2)) + 0.5 * x[:, None]
-    y = 0.6 * x + 0.3 * w[:, 0] + random.normal(size=NUM_OBS)
+    x = random.normal(size=num_obs)
+    w = random.normal(size=(num_obs, 2)) + 0.5 * x[:, None]
+    y = 0.6 * x + 0.3 * w[:, 0] + random.normal(size=num_obs)
     if ties:
         x, y = np.round(1.5 * x), np.round(1.2 * y)
-    group = random.permutation(np.repeat(np.arange(NUM_GROUPS), [12, 16, 20]))
+    group = random.permutation(np.searchsorted([0.25, 0.6], np.arange(num_obs) / num_obs))
     return Sample(
         outcome=y,
         regressor=x if regressor else None,

@@ -1,4 +1,4 @@
-"""Rank regressions by their definition, in plain NumPy loops over all pairs of observations.
+"""Rank regressions by their definition, in plain NumPy, every pair of observations compared.
 
 Written from the formulas of the paper, independently of the package, to be read rather than run
 fast: no sorting, no prefix sums, no blocks of ties.
@@ -64,9 +64,7 @@ def ranks(values, tie_weight, weights=None, constant=None):
     constant = 1 - tie_weight if constant is None else constant
     found = np.empty(n)
     for k in range(n):
-        found[k] = constant
-        for j in range(n):
-            found[k] += weights[j] * indicator(tie_weight, values[j], values[k])
+        found[k] = np.sum(weights * indicator(tie_weight, values, values[k])) + constant
     return found / np.sum(weights)
 
 
@@ -158,13 +156,12 @@ def evaluate(setting, sample, kept=None):
 
 
 def projection(tie_weight, values, ranked, moments):
-    """`mean_k[m_k (I_w(X_i, X_k) - R_k)]` for every i, one pair at a time."""
+    """`mean_k[m_k (I_w(X_i, X_k) - R_k)]` for every i."""
     n = len(values)
     found = np.zeros_like(moments)
     for i in range(n):
-        for k in range(n):
-            found[i] += moments[k] * (indicator(tie_weight, values[i], values[k]) - ranked[k])
-    return found / n
+        found[i] = (indicator(tie_weight, values[i], values) - ranked) @ moments / n
+    return found
 
 
 def weighted_change(setting, sample, weights, constant, start):
@@ -176,18 +173,12 @@ def weighted_change(setting, sample, weights, constant, start):
     outcome, regressor = variables(setting, sample)
     y, x = outcome, regressor
     if setting.outcome == "rank":
-        y = ranks_by_matrix(outcome, setting.tie_weight, weights, constant)
+        y = ranks(outcome, setting.tie_weight, weights, constant)
     if regressor is not None and setting.regressor == "rank":
-        x = ranks_by_matrix(regressor, setting.tie_weight, weights, constant)
+        x = ranks(regressor, setting.tie_weight, weights, constant)
     rows = design_rows(setting, sample, x)
     moments = rows.T @ (weights * (y - rows @ start))
     return np.linalg.solve(rows.T @ (rows * weights[:, None]), moments)
-
-
-def ranks_by_matrix(values, tie_weight, weights, constant):
-    """`ranks` as one product with the matrix of indicators; for many weights of one sample."""
-    matrix = indicator(tie_weight, values[:, None], values[None, :])
-    return (weights @ matrix + constant) / np.sum(weights)
 
 
 def weight_derivatives(setting, sample, step=1e-5):

@@ -12,7 +12,7 @@ import rank_cases
 import rank_definition
 import scipy.special
 import tolerances
-from rank_cases import LARGE, NUM_OBS
+from rank_cases import CHUNKED, LARGE, NUM_OBS
 from rank_definition import Setting
 
 from jaxpapers import ranks
@@ -59,14 +59,19 @@ def bootstrap(setting, case, **settings):
 
 
 @pytest.mark.parametrize(
-    "name", ["rank on rank, covariates", "groups, covariates", "groups, rank on level"]
+    ("name", "num_obs"),
+    [
+        ("rank on rank, covariates", NUM_OBS),
+        ("groups, covariates", CHUNKED),
+        ("groups, rank on level", NUM_OBS),
+    ],
 )
-def test_refit_on_counts_equals_the_fit_of_the_resampled_data(name):
+def test_refit_on_counts_equals_the_fit_of_the_resampled_data(name, num_obs):
     setting, parts = rank_cases.SETTINGS[name]
     setting = dataclasses.replace(setting, tie_weight=0.3)
-    case = rank_cases.sample(seed=21, ties=True, **parts)
+    case = rank_cases.sample(seed=21, ties=True, num_obs=num_obs, **parts)
     sample = presorted(setting, case)
-    counts = np.random.default_rng(1).multinomial(NUM_OBS, np.full(NUM_OBS, 1 / NUM_OBS), 4)
+    counts = np.random.default_rng(1).multinomial(num_obs, np.full(num_obs, 1 / num_obs), 4)
     params, bse = refit_all(sample, jnp.asarray(counts, jnp.float64))
     for draw, drawn in enumerate(counts):
         reference = rank_definition.evaluate(setting, case.take(rows_of(sample, drawn)))
