@@ -22,7 +22,7 @@ SAME_PROGRAM = Tolerance(1e-13, "one program at two batch widths: XLA may reorde
 EXACT_ARITHMETIC = Tolerance(1e-12, "a handful of float64 operations in another order")
 NEAR_COLLINEAR = Tolerance(1e-8, "condition 1e6 times float64 rounding, with a factor of 50")
 SINGLE_FIT = Tolerance(1e-5, "documented error of float32 standard errors")
-SINGLE_SUM = Tolerance(2e-7, "two roundings of float32: blocked prefix sums do not grow with n")
+SINGLE_SUM = Tolerance(5e-7, "float32 rounding at each of the five levels of blocks at n = 1.7e7")
 DOUBLE_SUM = Tolerance(2e-15, "ten roundings of float64 over the levels of the blocked sum")
 QUADRATURE = Tolerance(1e-6, "documented accuracy of the discretised slope")
 HOEFFDING = Tolerance(0.02, "n V converges like 1/sqrt(n); n = 40,000, 4 standard errors")

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Int32, Key, PyTree
 
 from ..numerics.status import Status
+from ..numerics.varying import vary, varying_axes
 from .algorithm import Algorithm
 
 INIT_INDEX = np.uint32(0xFFFFFFFF)  # no step reaches it, so `init` shares its draws with none
@@ -63,11 +64,11 @@ def take_steps(
     Returns:
         The new position, and the info of each step in the first rows; the rest are zeros.
     """
-    axes = _varying_axes((problem, position))
-    position = _vary(position, axes)
+    axes = varying_axes((problem, position))
+    position = vary(position, axes)
     take = eqx.filter_closure_convert(functools.partial(_take_step, problem, axes), position)
     _, info = jax.eval_shape(take, position)
-    no_info = _vary(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), info), axes)
+    no_info = vary(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), info), axes)
 
     def slot(position, _):
         active = (position.num_steps < limit) & (position.status == Status.RUNNING)
@@ -91,23 +92,7 @@ def _take_step(
     state = jax.tree.map(lambda old, new: jnp.where(discard, old, new), position.state, state)
     info = jax.tree.map(lambda leaf: jnp.where(discard, jnp.zeros_like(leaf), leaf), info)
     num_steps = position.num_steps + jnp.where(discard, 0, 1).astype(jnp.int32)
-    return _vary((Position(state, status, num_steps), info), axes)
-
-
-def _varying_axes(tree: PyTree) -> frozenset[str]:
-    """Axes of the mesh over which a leaf varies, where the caller is inside a ``shard_map``."""
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array)]
-    return frozenset().union(*(jax.typeof(leaf).mat.varying for leaf in leaves))
-
-
-def _vary(tree: PyTree, axes: frozenset[str]) -> PyTree:
-    """The same values, typed as varying over `axes`: a scan wants one type from step to step."""
-
-    def vary(leaf):
-        missing = tuple(axes - jax.typeof(leaf).mat.varying)
-        return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
-
-    return jax.tree.map(vary, tree)
+    return vary((Position(state, status, num_steps), info), axes)
 
 
 def as_arrays(name: str, tree: PyTree) -> PyTree:

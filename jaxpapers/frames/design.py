@@ -202,7 +202,9 @@ def build_design(formula: RankFormula, frame: "pandas.DataFrame") -> Design:
             _check_level(variable, frame)
     _check_categories(formula, frame)
     if any(factor.expr == INTERCEPT for factor in formula.regressor_factors):
-        raise ValueError(f"a column called {INTERCEPT!r} would be taken for the constant; rename it")
+        raise ValueError(
+            f"a column called {INTERCEPT!r} would be taken for the constant; rename it"
+        )
     parts = {"outcome": [types.Term([formula.outcome.factor])]}
     if formula.regressor is not None:
         parts["regressor"] = [types.Term([formula.regressor.factor])]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from .. import engine, ranks
 from ..engine import Status
@@ -206,7 +206,7 @@ def bootstrap(
         }
         ends = np.asarray(intervals[method](1 - alpha))
         bse, num_failed = np.asarray(draws.bse), int(draws.num_failed)
-    places = _places_among_all(result)
+    places = places_among_all(result)
     table = result.labelled(
         estimate_table(result.names, result.params.to_numpy(), bse[places], ends[places], alpha)
     )
@@ -234,8 +234,15 @@ def _draws(result, seed, num_replicates, *, studentize):
     )
 
 
-def _places_among_all(result):
-    """Place of each coefficient where rows that are only ranked are a last group of their own."""
+def places_among_all(result: "RankRegressionResult") -> Int[np.ndarray, " param"]:
+    """Place of each coefficient where rows that are only ranked are a last group of their own.
+
+    Args:
+        result: the fit.
+
+    Returns:
+        Places in the arrays of a fit or bootstrap of all rows, in the order of the result.
+    """
     sample = result.sample
     num_all = sample.num_groups + int(sample.ranks_more)
     column, group = np.divmod(result.positions, sample.num_groups)

@@ -185,7 +185,7 @@ def summarise(result: "RankRegressionResult") -> Summary:
         if np.isnan(coef[i]):
             rows.append((result.names[i], "dropped", *[""] * 7))
             continue
-        digits = _decimals(min(e[i] for e in (bse, *side) if e[i] > 0) if bse[i] > 0 else 0.0)
+        digits = _decimals(bse[i])
         own = (_number(coef[i], digits), _number(bse[i], digits), _fixed(z[i]), _fixed(p[i]))
         ends = (_number(end, digits) for end in interval[i])
         naive = (_number(errors[i], digits) for errors in side)

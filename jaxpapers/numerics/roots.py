@@ -10,6 +10,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .status import Status
+from .varying import vary, varying_axes
 
 
 class Root(eqx.Module):
@@ -110,7 +111,8 @@ def _bracketed_newton(residual_at, near, far, start, tolerance, eps, max_steps):
         return (search.status == Status.RUNNING) & (search.num_steps < max_steps)
 
     def advance(search: _Search):
-        return _advance(search, _evaluate(residual_at, search.candidate), tolerance, eps)
+        point = _evaluate(residual_at, search.candidate)
+        return vary(_advance(search, point, tolerance, eps), axes)
 
     first = _Search(
         near=near,
@@ -120,7 +122,8 @@ def _bracketed_newton(residual_at, near, far, start, tolerance, eps, max_steps):
         num_steps=jnp.asarray(0, jnp.int32),
         status=_status_of_ends(near, far),
     )
-    last = jax.lax.while_loop(unfinished, advance, first)
+    axes = varying_axes(first)
+    last = jax.lax.while_loop(unfinished, advance, vary(first, axes))
     value, residual, slope = _closer(last)
     status = _final_status(last.status, slope)
     # custom_root makes zero tangents of its auxiliary outputs in their own dtype, which JAX

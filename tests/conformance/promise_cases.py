@@ -75,8 +75,8 @@ NUMERICS = {
     "rank_order": lambda y, x: _arrays(numerics.rank_order(y)),
     "inverse_permutation": lambda y, x: numerics.inverse_permutation(numerics.rank_order(y).order),
     "tie_blocks": lambda y, x: _arrays(_blocks(y, x)),
-    "sample_ranks": lambda y, x: (
-        numerics.sample_ranks(_blocks(y, x), _half(y), jax.nn.softmax(y) * NUM_OBS)
+    "sample_ranks": lambda y, x: numerics.sample_ranks(
+        _blocks(y, x), _half(y), jax.nn.softmax(y) * NUM_OBS
     ),
     "indicator_sums": lambda y, x: numerics.indicator_sums(_blocks(y, x), _half(y), y[None]),
     "prefix_sums": lambda y, x: numerics.prefix_sums(y),

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from algorithms import tree_bytes
-from jax.sharding import AxisType, Mesh
+from algorithms import Halving, tree_bytes
+from jax.sharding import AxisType, Mesh, PartitionSpec
 
-from jaxpapers.engine import batched_map, replicate, replicate_mesh, sharded_map
+from jaxpapers.engine import batched_map, replicate, replicate_mesh, sharded_map, unroll
 
 DEVICE_COUNTS = (1, 2, 4, 8)
 
@@ -109,8 +109,16 @@ def test_replicate_mesh_has_one_automatic_axis():
     assert replicate_mesh().shape["replicate"] == len(jax.devices())
 
 
+def halvings(start):
+    """Drivers inside a ``shard_map`` of the caller's, where types tell what varies."""
+    key, tolerance = jax.random.key(1), jnp.asarray(1.0, jnp.float32)
+    result = unroll(key, Halving(tolerance), None, start, num_steps=5)
+    batches = batched_map(lambda shift: jnp.sin(start + shift), jnp.arange(3.0), batch_size=2)
+    return result.state, result.info, result.num_steps, batches
+
+
 def compute_on(num_devices, results):
-    """In a child: bytes of a sharded map and of a Monte Carlo run, and what was compiled."""
+    """In a child: bytes of all that can be spread over devices, and what was compiled."""
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num_devices}"
     compiled = []
 
@@ -128,18 +136,27 @@ def compute_on(num_devices, results):
         )
         for scale in (1.0, 2.0)
     ]  # fmt: skip
-    results.put(
-        (len(jax.devices()), tree_bytes((mapped, values)), compiled.count("jit(_run_chunk)"))
-    )
+    halved = jax.jit(
+        jax.shard_map(
+            lambda starts: jax.lax.map(halvings, starts),
+            mesh=mesh,
+            in_specs=PartitionSpec("replicate"),
+            out_specs=PartitionSpec("replicate"),
+        )
+    )(jnp.linspace(0.2, 9.0, 8))
+    chunks = compiled.count("jit(_run_chunk)")
+    results.send((len(jax.devices()), tree_bytes((mapped, values, halved)), chunks))
 
 
 @pytest.mark.slow
 def test_bytes_do_not_depend_on_the_number_of_devices(forkserver):
-    queue, found = forkserver.SimpleQueue(), {}
+    found = {}
     for num_devices in DEVICE_COUNTS:
-        child = forkserver.Process(target=compute_on, args=(num_devices, queue))
+        reader, writer = forkserver.Pipe(duplex=False)
+        child = forkserver.Process(target=compute_on, args=(num_devices, writer))
         child.start()
-        actual, found[num_devices], compiled = queue.get()
+        writer.close()
+        actual, found[num_devices], compiled = reader.recv()
         child.join()
         assert (actual, compiled) == (num_devices, 1)
     assert len(set(found.values())) == 1

@@ -222,9 +222,8 @@ def test_predictions_keep_their_rows(result):
     assert (
         fitted.index.tolist() == np.flatnonzero(rows[["y", "x", "w"]].notna().all(axis=1)).tolist()
     )
-    np.testing.assert_allclose(fitted + result.fit.residuals, ranks_of(
-        complete()["y"].to_numpy(), np.ones(NUM_ROWS), TIE_WEIGHT
-    ))  # fmt: skip
+    outcome = ranks_of(complete()["y"].to_numpy(), np.ones(NUM_ROWS), TIE_WEIGHT)
+    np.testing.assert_allclose(fitted + result.fit.residuals, outcome)
     new = result.predict(rows.drop(columns="y"))
     assert new.index.tolist() == list(range(len(rows)))
     assert np.flatnonzero(new.isna()).tolist() == [20, 41]
@@ -282,10 +281,9 @@ def test_wald_tests(result, grouped):
         test = grouped.wald_test(restrictions)
         np.testing.assert_allclose(test.statistic, expected, rtol=1e-8)
         np.testing.assert_allclose(test.pvalue, stats.chi2.sf(expected, 2), rtol=1e-8)
+    texts = ["r(x)[east] - r(x)[north]", "2*r(x)[east] + 3*r(x)[west]"]
     alone = grouped.wald_test(matrix)
-    np.testing.assert_allclose(alone.statistic, grouped.wald_test(
-        ["r(x)[east] - r(x)[north]", "2*r(x)[east] + 3*r(x)[west]"]
-    ).statistic)  # fmt: skip
+    np.testing.assert_allclose(alone.statistic, grouped.wald_test(texts).statistic)
 
 
 @pytest.mark.parametrize(

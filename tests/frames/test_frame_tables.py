@@ -20,16 +20,14 @@ DATA = {
     "b": [True, False, None, True],
     "d": [decimal.Decimal("1.5")] * 4,
 }
+KNOWN = {**DATA, "f": [1.0, 2.0, None, 2.5]}
 NULLABLE = {"i": "Int64", "f": "Float64", "s": "string", "b": "boolean"}
 KINDS = {
     "polars": lambda: pl.DataFrame(DATA),
     "pyarrow": lambda: pa.table(DATA),
     "pandas": lambda: pd.DataFrame({**DATA, "i": pd.array(DATA["i"], "Int64")}),
     "nullable pandas": lambda: pd.DataFrame(
-        {
-            name: pd.array([None if v != v else v for v in DATA[name]], NULLABLE.get(name, object))
-            for name in DATA
-        }  # fmt: skip
+        {name: pd.array(KNOWN[name], NULLABLE.get(name, object)) for name in KNOWN}
     ),
     "arrow pandas": lambda: pa.table(DATA).to_pandas(types_mapper=pd.ArrowDtype),
     "dict": lambda: {**DATA, "i": pd.array(DATA["i"], "Int64")},

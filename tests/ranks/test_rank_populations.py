@@ -29,7 +29,7 @@ TIE_METHODS = {0.0: "min", 0.5: "average", 1.0: "max"}
 
 
 @pytest.mark.parametrize(("name", "tie_weight", "slope"), ROWS)
-def test_slope_is_that_of_the_table(x64, name, tie_weight, slope):
+def test_slope_is_that_of_the_table(name, tie_weight, slope):
     population = TABLE[name][0]
     assert abs(population.slope(tie_weight) - slope) <= 0.5e-4 + 1e-7
 
@@ -57,7 +57,7 @@ def test_sample_has_shape_and_dtype(x64, name):
 
 @pytest.mark.parametrize("correlation", [-0.8, 0.2, 0.5])
 @pytest.mark.parametrize("tie_weight", [0.0, 1.0])
-def test_slope_of_cells_by_the_bivariate_normal(x64, correlation, tie_weight):
+def test_slope_of_cells_by_the_bivariate_normal(correlation, tie_weight):
     outcome_cells, regressor_cells = (0.3, 0.5, 0.2), (0.1, 0.6, 0.3)
     population = ranks.DiscretisedGaussian(correlation, outcome_cells, regressor_cells)
     normal = scipy.stats.multivariate_normal(cov=[[1, correlation], [correlation, 1]])
@@ -74,7 +74,8 @@ def test_slope_of_cells_by_the_bivariate_normal(x64, correlation, tie_weight):
     y, x = ranked
     centred = x - x @ joint.sum(axis=0)
     slope = (y @ joint @ centred) / (centred**2 @ joint.sum(axis=0))
-    assert abs(population.slope(tie_weight) - slope) < tolerances.QUADRATURE
+    with jax.enable_x64(True):
+        assert abs(population.slope(tie_weight) - slope) < tolerances.QUADRATURE
 
 
 def test_cells_have_their_probabilities():
@@ -124,7 +125,6 @@ def test_regions_have_means_of_their_own(families):
 
 
 def test_default_regions_have_zero_incomes():
-    child, parent, region = ranks.Regions(700).sample(KEY, 5_000)
-    assert np.sum(np.asarray(parent) == 0) > 50
-    assert np.asarray(region).max() < 700
-    assert np.all(np.isfinite(child))
+    _, parent, _ = ranks.Regions(3).sample(KEY, NUM_OBS)
+    error = 4.5 * np.sqrt(0.02 / NUM_OBS)
+    assert abs(np.mean(np.asarray(parent) == 0) - 0.02) < error
