@@ -104,10 +104,17 @@ def peak_memory(suite: str, case: Case, contender: Contender) -> dict[str, Any]:
 
 
 def resident_peak() -> float:
-    """Return the largest resident memory that this process or a child has had, in megabytes."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return max(usage.ru_maxrss for usage in usages) * unit / 2**20
+    """Return the largest resident memory that this program has had, in megabytes.
+
+    Linux hands a new process the peak of the one that started it in getrusage, so there it is
+    read from /proc.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**10
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def probe_memory(contender: Contender) -> dict[str, float]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import json  # noqa: E402
+import json
 
-from benchmarks.run import find_case, ready_process  # noqa: E402
+from benchmarks.run import find_case, ready_process
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ loop for either, so that untied samples pay nothing for the possibility.
 """
 
 import numba
-import numpy as np
 from numba import njit, prange
 
 LEAST_CHUNK = 8_192

@@ -195,9 +195,7 @@ def refit(counts, same_x, same_y, places, ranks, joined, studentised, tie_weight
         return constant / size, slope, np.nan, np.nan
     means = ((sum_y - slope * sum_x) / size, (sum_xy - slope * sum_xx) / size)
     total = sum_y - constant * size - 2.0 * slope * sum_x
-    p00, p01, p11 = score_products(
-        counts, same_x, ranks, joined, params, means, total, tie_weight
-    )
+    p00, p01, p11 = score_products(counts, same_x, ranks, joined, params, means, total, tie_weight)
     # V = Q^-1 (sum c s s' / n) Q^-1 / n, all but the last step in places and not in ranks.
     mean_x, mean_xx = sum_x / size, sum_xx / size
     unit = (mean_xx - mean_x * mean_x) * np.float64(size) ** 2

@@ -132,9 +132,7 @@ def walk(first_group, order, same, places, tie_weight, values, rows):
             others = np.zeros((end - start, width))
             if places is not None:
                 others[:] = values[places[start:end]]
-            add_block(
-                current, others, first_group, order, start, end, tie_weight, summed, rows
-            )
+            add_block(current, others, first_group, order, start, end, tie_weight, summed, rows)
         move(first_group, groups, steps, start, end, tie_weight / size, current)
         start = end
     return summed
@@ -240,7 +238,8 @@ def fit(outcome, regressor, groups, num_groups, *, tie_weight=1.0):
     )
     products = half + half.transpose(2, 3, 0, 1)
     diagonal = np.arange(num_groups)
-    own_sums = group_sums(groups, num_groups, [own[:, 0] ** 2, own[:, 0] * own[:, 1], own[:, 1] ** 2])
+    first, second = own.T
+    own_sums = group_sums(groups, num_groups, [first * first, first * second, second * second])
     for part, other, column in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
         products[part, diagonal, other, diagonal] += own_sums[:, column]
     # Blocks of n Q, whose inverses stand on both sides of the sum of products.

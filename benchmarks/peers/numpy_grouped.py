@@ -169,9 +169,7 @@ def fit(outcome, regressor, groups, num_groups, *, tie_weight=1.0):
     own = rows * residual
     steps_x = -slope[groups] * rows
     steps_x[1] += residual
-    x_order = make_order(
-        order_x, bounds_x, groups, num_groups, steps_x, own, rank_x, tie_weight
-    )
+    x_order = make_order(order_x, bounds_x, groups, num_groups, steps_x, own, rank_x, tie_weight)
     y_order = make_order(order_y, bounds_y, groups, num_groups, rows, own, rank_y, tie_weight)
     place_x = np.empty(size, np.intp)
     place_x[order_x] = np.arange(size)

@@ -19,6 +19,7 @@ from benchmarks.peers.numba_blocks import (
 )
 from benchmarks.peers.numba_sort import orders_and_ties
 
+
 @njit(parallel=True)
 def join_orders(order_y, same_y, place_of, same_x, rank_x, num_chunks):
     """Turn the order of the outcome, in place, into places of the regressor; sum ranks by chunk.
@@ -86,7 +87,7 @@ def outcome_pass(places, same_y, same_x, rank_x, sums, joined, tie_weight, num_c
 
 @njit(parallel=True)
 def moments(joined, same_x, rank_x, num_chunks):
-    """Return the count and the sums of X, Y, X X and X Y of each chunk, X and Y n times the ranks."""
+    """Return each chunk's count and sums of X, Y, X X and X Y, of n times the ranks."""
     size = rank_x.size
     sums = np.zeros((num_chunks, 5))
     for chunk in prange(num_chunks):

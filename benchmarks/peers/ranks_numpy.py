@@ -38,7 +38,7 @@ def sample_order(values):
 
 def settle(values, order, in_order, mask):
     """Sort again, by the values, the runs of equal truncated keys that are out of order."""
-    truncated = in_order.view(np.int64) & ~mask
+    truncated = (in_order + 0.0).view(np.int64) & ~mask
     run = np.empty(values.size, np.int64)
     run[0] = 0
     np.cumsum(truncated[1:] != truncated[:-1], out=run[1:])
@@ -142,7 +142,8 @@ def score_columns(columns, params, places, bounds_x, bounds_y, tie_weight):
     """Return the scores of each parameter before their means are taken off, shape (param, obs).
 
     Args:
-        columns: Constant, R^X, covariates and R^Y, shape (param + 1, obs), in the regressor's order.
+        columns: Constant, R^X, covariates and R^Y in the order of the regressor, shape
+            (param + 1, obs).
         params: Constant, slope, effects of the covariates.
         places: Place in the order of the outcome.
         bounds_x: Bounds of the regressor's blocks of ties, None without ties.

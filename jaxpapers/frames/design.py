@@ -202,9 +202,7 @@ def build_design(formula: RankFormula, frame: "pandas.DataFrame") -> Design:
             _check_level(variable, frame)
     _check_categories(formula, frame)
     if any(factor.expr == INTERCEPT for factor in formula.regressor_factors):
-        raise ValueError(
-            f"a column called {INTERCEPT!r} would be taken for the constant; rename it"
-        )
+        raise ValueError(f"a column called {INTERCEPT!r} is taken for the constant; rename it")
     parts = {"outcome": [types.Term([formula.outcome.factor])]}
     if formula.regressor is not None:
         parts["regressor"] = [types.Term([formula.regressor.factor])]
@@ -232,7 +230,13 @@ def _check_level(variable: Variable, frame: "pandas.DataFrame") -> None:
         return
     dtype = frame[variable.factor.expr].dtype
     if not isinstance(dtype, np.dtype) or dtype.kind not in "buif":
-        raise ValueError(f"{variable.label}: {variable.factor} is {dtype}; {NUMBERS_NEEDED}")
+        kind = _kind(dtype)
+        raise ValueError(f"{variable.label}: {variable.factor} is {kind}; {NUMBERS_NEEDED}")
+
+
+def _kind(dtype: Any) -> str:
+    """Name of a dtype; that of text is not the same in all versions of pandas."""
+    return "text" if str(dtype) in ("object", "str", "string") else str(dtype)
 
 
 def _check_categories(formula: RankFormula, frame: "pandas.DataFrame") -> None:
@@ -246,9 +250,9 @@ def _check_categories(formula: RankFormula, frame: "pandas.DataFrame") -> None:
             counted = factor.expr.startswith("C(") or column.dtype.kind not in "buif"
             if counted and column.nunique() >= max(len(column), 2):
                 raise ValueError(
-                    f"column {name!r} ({column.dtype}) would be categories, but it has a different "
-                    f"value in each of {len(column)} rows, such as {column.iloc[0]!r}; convert it "
-                    "to numbers or leave it out"
+                    f"column {name!r} ({_kind(column.dtype)}) would be categories, but it has a "
+                    f"different value in each of {len(column)} rows, such as {column.iloc[0]!r}; "
+                    "convert it to numbers or leave it out"
                 )
 
 

@@ -214,7 +214,7 @@ def python_expression(expression: str) -> tuple[ast.expr, dict[str, str]]:
         text = code.sanitize_variable_names(expression, {}, aliases)
         return ast.parse(text, mode="eval").body, aliases
     except SyntaxError as error:
-        raise ValueError(f"the term {expression} cannot be read: {error.msg}") from error
+        raise ValueError(f"{expression!r} cannot be read: {error.msg}") from error
 
 
 def _direction(label: str, call: ast.Call) -> bool:

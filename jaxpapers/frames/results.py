@@ -260,7 +260,7 @@ class RankRegressionResult:
         return predict(self, newdata, interval, alpha)
 
     def wald_test(self, restrictions: Any) -> WaldResult:
-        """Tests linear restrictions jointly.
+        """Tests linear restrictions jointly, with the covariance of the kind `vcov_type`.
 
         Args:
             restrictions: text such as "r(x)[a] = r(x)[b]" or "r(x) = 0, w = 0", a list of such
@@ -278,7 +278,8 @@ class RankRegressionResult:
         """Absolute and relative mobility of each group.
 
         Absolute mobility is the expected outcome at a rank of the regressor, covariates at their
-        sample means (which count as fixed); relative mobility is the slope.
+        sample means (which count as fixed); relative mobility is the slope. Intervals take the
+        covariance of the kind `vcov_type`.
 
         Args:
             rank: of the regressor, in (0, 1).

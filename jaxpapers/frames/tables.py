@@ -1,5 +1,6 @@
 """Tables of any kind as pandas frames of the columns that are needed, without missing rows."""
 
+import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from .. import engine
+from .formulas import python_expression
 from .names import unknown_name
 
 if TYPE_CHECKING:
@@ -136,10 +138,10 @@ def check_column(table: Any, name: str) -> None:
 
 
 def _missing(column: Any) -> Bool[np.ndarray, " row"]:
-    missing = column.is_null().to_numpy().astype(bool)
-    if column.dtype.is_float():
-        missing = missing | np.asarray(column.is_nan().fill_null(True).to_numpy(), bool)
-    return missing
+    narwhals = engine.require_extra("narwhals", "io")
+    if column.dtype in (narwhals.Float32, narwhals.Float64):
+        return np.isnan(np.asarray(column.to_numpy(), np.float64))
+    return column.is_null().to_numpy().astype(bool)
 
 
 def _plain(frame: "pandas.DataFrame") -> "pandas.DataFrame":
@@ -204,11 +206,9 @@ def subset_rows(table: Any, subset: Any) -> Bool[np.ndarray, " row"]:
 
 
 def _evaluate(table: Any, expression: str) -> Any:
-    variables = engine.require_extra("formulaic.utils.variables", "formula")
-    try:
-        needed = {str(v.root) for v in variables.get_required_variables(expression)}
-    except SyntaxError as error:
-        raise ValueError(f"subset {expression!r} cannot be read: {error.msg}") from error
+    tree, aliases = python_expression(expression)
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    needed = {aliases.get(name, name) for name in names}
     for name in sorted(needed):
         check_column(table, name)
     frame = table.select(sorted(needed)).to_pandas()

@@ -116,6 +116,7 @@ class TieBlocks(eqx.Module):
         """Takes the last axis from sorted order to working order."""
         if self.position is None:
             return rows
+        rows = jax.lax.optimization_barrier(rows)  # XLA would compute them anew at random places
         return jnp.take(rows, self.position, axis=-1, unique_indices=True, mode="clip")
 
 
@@ -190,29 +191,37 @@ def tie_bounds(
 
 
 def indicator_sums(
-    blocks: TieBlocks, tie_weight: Float[Array, ""], rows: Float[Array, "row obs"]
-) -> Float[Array, "row obs"]:
-    """Sums of moments over the observations that rank at or after each one.
+    blocks: TieBlocks,
+    tie_weight: Float[Array, ""],
+    rows: Float[Array, "row obs"],
+    counts: Float[Array, " obs"] | None = None,
+) -> Float[Array, "row+1 obs"]:
+    """Sums of moments over the draws that rank at or after each observation.
 
-    `sum_k I_w(X_i, X_k) m_k` with `I_w(u, v) = w 1{u <= v} + (1 - w) 1{u < v}`, for all i in
+    `sum_k c_k I_w(X_i, X_k) m_k` with `I_w(u, v) = w 1{u <= v} + (1 - w) 1{u < v}`, for all i in
     O(obs) by prefix sums over the sorted order: with tie block `[f, l)` of i and prefix sums C,
     the sum is `w (C_n - C_f) + (1 - w) (C_n - C_l)`.
 
     Args:
         blocks: the ranked variable.
         tie_weight: w in [0, 1].
-        rows: moments m, one per row, in working order (times the counts, if resampled).
+        rows: moments m, one per row, in working order.
+        counts: how often each observation was drawn, in working order; None for once each.
 
     Returns:
-        The sums, in working order. Error: see `prefix_sums`.
+        The sums, in working order; first those of the moment 1. Error: see `prefix_sums`.
     """
-    ahead = prefix_sums(blocks.to_sorted(rows))
+    num_obs = blocks.starts.shape[-1]
+    below, level = tie_bounds(blocks, counts, rows.dtype)
+    ones = num_obs - tie_weight * below - (1 - tie_weight) * level
+    drawn = rows if counts is None else rows * counts[None]
+    ahead = prefix_sums(blocks.to_sorted(drawn))
     first, last = _at(ahead, blocks.starts), _at(ahead, blocks.ends)
     if blocks.increasing:
         sums = ahead[..., -1:] - tie_weight * first - (1 - tie_weight) * last
     else:
         sums = tie_weight * last + (1 - tie_weight) * first
-    return blocks.to_working(sums)
+    return blocks.to_working(jnp.concatenate([ones[None], sums]))
 
 
 def _at(sums, bounds):

@@ -28,8 +28,8 @@ class Presorted(eqx.Module):
     conditioned; `back` returns to the user's coefficients.
 
     Attributes:
-        model: the regression, without intercept (it is among the covariates of `sample`).
-        sample: ranked regressor if any, then orthonormal fixed columns.
+        model: the regression.
+        sample: the observations, with orthonormal columns for covariates.
         back: what the coefficients of a draw are multiplied by, for each group.
         kept: which columns take part.
     """
@@ -185,27 +185,25 @@ def presort(
     )
     base = design(model, sample)
     kept = qr_by_group(base.columns, sample.groups, num_groups).kept
-    num_columns, slope = base.columns.shape[0], base.slope_index
-    fixed = [i for i in range(num_columns) if i != slope]
+    fixed = [i for i in range(base.columns.shape[0]) if i != base.slope_index]
+    places = jnp.asarray(fixed, jnp.int32)
     used = base.columns * (kept.T if sample.groups is None else kept[sample.groups].T)
-    factors = qr_by_group(used[jnp.asarray(fixed, jnp.int32)], sample.groups, num_groups)
+    factors = qr_by_group(used[places], sample.groups, num_groups)
     scale = jnp.sqrt(jnp.asarray(sample.num_obs, dtype))
-    first = [] if slope is None else [slope]
-    back = jnp.zeros((num_groups, num_columns, num_columns), dtype)
-    if slope is not None:
-        back = back.at[:, slope, 0].set(1)
-    rows, columns = jnp.asarray(fixed, jnp.int32), jnp.arange(len(first), num_columns)
-    back = back.at[:, rows[:, None], columns].set(factors.inverse() * scale)
+    identity = jnp.eye(base.columns.shape[0], dtype=dtype)
+    back = jnp.broadcast_to(identity[None], (num_groups, *identity.shape))
+    stretch = jnp.broadcast_to(scale, (num_groups, len(fixed)))
+    if model.intercept:
+        stretch = stretch.at[:, 0].set(factors.triangle[:, 0, 0])
+    back = back.at[:, places[:, None], places[None]].set(factors.inverse() * stretch[:, None])
+    covariates = factors.basis[int(model.intercept) :] * scale
     whitened = eqx.tree_at(
         lambda s: (s.regressor, s.covariates),
         sample,
-        (None, factors.basis * scale),
+        (None, covariates),
         is_leaf=lambda leaf: leaf is None,
     )
-    without = RankRegression(
-        model.outcome, model.regressor, model.tie_weight, model.increasing, intercept=False
-    )
-    return Presorted(without, whitened, back, kept[:, jnp.asarray(first + fixed, jnp.int32)])
+    return Presorted(model, whitened, back, kept)
 
 
 def draw_counts(key: PRNGKeyArray, num_obs: int, dtype: jnp.dtype) -> Float[Array, " obs"]:
@@ -286,10 +284,9 @@ def _variance(presorted, base, white, inverse, counts):
     num_obs = sample.num_obs
     residuals = base.outcome - fitted_values(base.columns, white, sample.groups)
     bread = num_obs * matmul(presorted.back, inverse)
-    slopes = None if base.slope_index is None else white[:, base.slope_index]
+    slopes = white[:, base.slope_index or 0]
     if sample.groups is None:
-        slope = None if slopes is None else slopes[0]
-        psi = matmul(bread[0], scores(model, sample, base, slope, residuals, counts))
+        psi = matmul(bread[0], scores(model, sample, base, slopes[0], residuals, counts))
         return jnp.sum(counts[None] * psi**2, axis=1) / num_obs**2
     influence = grouped_influence(model, sample, base, slopes, residuals, bread, counts)
     return influence.variance(counts)

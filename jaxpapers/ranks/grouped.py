@@ -217,7 +217,7 @@ def grouped_influence(
     model: RankRegression,
     sample: Sample,
     design: Design,
-    slopes: Float[Array, " group"] | None,
+    slopes: Float[Array, " group"],
     residuals: Float[Array, " obs"],
     bread: Float[Array, "group column column"],
     counts: Float[Array, " obs"] | None = None,
@@ -234,7 +234,7 @@ def grouped_influence(
         model: the regression.
         sample: the arranged observations.
         design: its columns and outcome.
-        slopes: rho of each group, None where the regressor is not ranked.
+        slopes: rho of each group; without effect where the regressor is not ranked.
         residuals: e.
         bread: `Q^{-1}` of each group, Q being a mean over all observations.
         counts: how often each observation was drawn; None for once each.
@@ -253,10 +253,10 @@ def grouped_influence(
     projections = []
     if sample.outcome_blocks is not None:
         projections.append(project(sample.outcome_blocks, design.columns, design.outcome))
-    if sample.regressor_blocks is not None and slopes is not None:
-        moments = (-slopes[groups][None] * design.columns).at[design.slope_index].add(residuals)
-        ranks = design.columns[design.slope_index]
-        projections.append(project(sample.regressor_blocks, moments, ranks))
+    index, blocks = design.slope_index, sample.regressor_blocks
+    if index is not None and blocks is not None:
+        moments = (-slopes[groups][None] * design.columns).at[index].add(residuals)
+        projections.append(project(blocks, moments, design.columns[index]))
     own = _apply(bread, groups, design.columns * residuals[None])
     return GroupedInfluence(own, groups, tuple(projections), num_groups)
 

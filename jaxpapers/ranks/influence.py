@@ -60,7 +60,7 @@ def rank_projection(
     rows: Float[Array, "row obs"],
     ranks: Float[Array, " obs"],
     counts: Float[Array, " obs"] | None = None,
-) -> Float[Array, "row obs"]:
+) -> Float[Array, "row+1 obs"]:
     """How each observation moves mean moments through the ranks of all the others.
 
     `mean_k[m_k d_i(k)]` with `d_i(k) = I_w(X_i, X_k) - R_k`, for all i, in O(obs).
@@ -75,18 +75,20 @@ def rank_projection(
         counts: how often each observation was drawn; None for once each.
 
     Returns:
-        The projection; its mean is zero for w = 1 only and must not be demeaned.
+        The projection, first of the moment 1; its mean is zero for w = 1 only and must not be
+        demeaned.
     """
-    drawn = rows if counts is None else rows * counts[None]
-    sums = indicator_sums(blocks, tie_weight, drawn)
-    return (sums - matmul(drawn, ranks[:, None])) / rows.shape[-1]
+    sums = indicator_sums(blocks, tie_weight, rows, counts)
+    drawn = ranks if counts is None else ranks * counts
+    centre = jnp.concatenate([jnp.sum(drawn)[None], matmul(rows, drawn[:, None])[:, 0]])
+    return (sums - centre[:, None]) / rows.shape[-1]
 
 
 def scores(
     model: RankRegression,
     sample: Sample,
     design: Design,
-    slope: Float[Array, ""] | None,
+    slope: Float[Array, ""],
     residuals: Float[Array, " obs"],
     counts: Float[Array, " obs"] | None = None,
 ) -> Float[Array, "column obs"]:
@@ -101,21 +103,24 @@ def scores(
         model: the regression.
         sample: the arranged observations.
         design: its columns and outcome.
-        slope: rho, None where the regressor is not ranked.
+        slope: rho; without effect where the regressor is not ranked.
         residuals: e.
         counts: how often each observation was drawn; None for once each.
 
     Returns:
         The scores, neither demeaned nor corrected for degrees of freedom.
     """
-    tie_weight = model.tie_weight
-    total = design.columns * residuals[None]
+    tie_weight, columns = model.tie_weight, design.columns
+    first = int(model.intercept)  # the constant's sums need no prefix sums and always come first
+    total = columns * residuals[None]
     if sample.outcome_blocks is not None:
-        total += rank_projection(
-            sample.outcome_blocks, tie_weight, design.columns, design.outcome, counts
+        moved = rank_projection(
+            sample.outcome_blocks, tie_weight, columns[first:], design.outcome, counts
         )
-    if sample.regressor_blocks is not None and slope is not None:
-        ranks = design.columns[design.slope_index]
-        moments = (-slope * design.columns).at[design.slope_index].add(residuals)
-        total += rank_projection(sample.regressor_blocks, tie_weight, moments, ranks, counts)
+        total += moved[1 - first :]
+    index, blocks = design.slope_index, sample.regressor_blocks
+    if index is not None and blocks is not None:
+        moments = (-slope * columns[first:]).at[index - first].add(residuals)
+        moved = rank_projection(blocks, tie_weight, moments, columns[index], counts)
+        total += moved.at[0].multiply(-slope)[1 - first :]
     return total

@@ -182,7 +182,7 @@ def _fit(model, outcome, regressor, covariates, groups, order, *, num_groups):
     residuals = base.outcome - fitted_values(base.columns, coefficients, sample.groups)
     inverse = factors.inverse()
     bread = matmul(inverse, jnp.swapaxes(inverse, 1, 2))
-    slopes = None if base.slope_index is None else coefficients[:, base.slope_index]
+    slopes = coefficients[:, base.slope_index or 0]
     cov, influence = _sandwich(model, sample, base, slopes, residuals, bread)
     naive = _naive_covariances(base, residuals, bread, sample.groups, factors.kept)
     kept = factors.kept.T.reshape(-1)
@@ -229,8 +229,7 @@ def _sandwich(model, sample, base, slopes, residuals, bread):
     """Consistent covariance, and the influence functions where they fit in memory."""
     num_obs = sample.num_obs
     if sample.groups is None:
-        slope = None if slopes is None else slopes[0]
-        rows = scores(model, sample, base, slope, residuals)
+        rows = scores(model, sample, base, slopes[0], residuals)
         psi = num_obs * matmul(bread[0], rows)
         return matmul(psi, psi.T) / num_obs**2, sample.to_original(psi).T
     influence = grouped_influence(model, sample, base, slopes, residuals, num_obs * bread)

@@ -97,7 +97,9 @@ def test_naive_errors_are_those_of_statsmodels(result):
     np.testing.assert_allclose(result.rsquared, model.fit().rsquared)
 
 
-@pytest.mark.parametrize("wrap", [pl.from_pandas, pa.Table.from_pandas, dict], ids=str)
+@pytest.mark.parametrize(
+    "wrap", [pl.from_pandas, pa.Table.from_pandas, dict], ids=["polars", "pyarrow", "dict"]
+)
 def test_every_kind_of_table_gives_the_same(result, wrap):
     other = frames.rank_regression(FORMULA, wrap(make_table()), tie_weight=TIE_WEIGHT)
     pd.testing.assert_series_equal(other.params, result.params, check_exact=True)

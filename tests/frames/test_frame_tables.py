@@ -105,7 +105,7 @@ def test_subsets(kind, subset, expected):
     [
         ("f", TypeError, "subset must be true or false for each row, got dtype float64"),
         ("ff > 1", ValueError, "there is no column 'ff'; did you mean 'f'?"),
-        ("f >", ValueError, "subset 'f >' cannot be read"),
+        ("f >", ValueError, "'f >' cannot be read"),
         ("s > 1", ValueError, "subset 's > 1' cannot be evaluated"),
         (np.ones(3, bool), ValueError, "subset has shape (3,); table has 4 rows"),
         (np.ones(4), TypeError, "subset must be true or false for each row, got dtype float64"),

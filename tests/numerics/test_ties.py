@@ -10,6 +10,9 @@ from jax.test_util import check_grads
 from jaxpapers import numerics
 
 SIZE = 40
+rank_order = jax.jit(numerics.rank_order)
+sample_ranks = jax.jit(numerics.sample_ranks)
+indicator_sums = jax.jit(numerics.indicator_sums)
 
 
 def counted(values):
@@ -48,25 +51,25 @@ SAMPLES = {
 @pytest.mark.parametrize("name", SAMPLES)
 def test_order_and_blocks(x64, name):
     values = SAMPLES[name].astype(np.float64 if x64 else np.float32)
-    assert_is_order_of(numerics.rank_order(jnp.asarray(values)), values)
+    assert_is_order_of(rank_order(jnp.asarray(values)), values)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint32, np.float16, bool])
 def test_order_in_other_dtypes(dtype):
     values = RANDOM.integers(0, 200, SIZE).astype(dtype)
-    assert_is_order_of(numerics.rank_order(jnp.asarray(values)), values)
+    assert_is_order_of(rank_order(jnp.asarray(values)), values)
 
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_order_of_small_samples(size):
     values = np.array([3.0, 3.0], np.float32)[:size]
-    assert_is_order_of(numerics.rank_order(jnp.asarray(values)), values)
+    assert_is_order_of(rank_order(jnp.asarray(values)), values)
 
 
 def test_long_integers_in_double_precision():
     values = np.arange(SIZE)[::-1] * 2**40
     with jax.enable_x64(True):
-        assert_is_order_of(numerics.rank_order(values), values)
+        assert_is_order_of(rank_order(values), values)
 
 
 def test_numpy_sample_is_rounded_before_it_is_sorted_and_compared():
@@ -88,8 +91,8 @@ def test_inverse_permutation():
 
 def blocks_in(values, working, *, increasing):
     """Blocks of a sample, held in the order of another one (None for its own)."""
-    order = numerics.rank_order(jnp.asarray(values))
-    working = order if working is None else numerics.rank_order(jnp.asarray(working))
+    order = rank_order(jnp.asarray(values))
+    working = order if working is None else rank_order(jnp.asarray(working))
     return numerics.tie_blocks(order, working, increasing=increasing), np.asarray(working.order)
 
 
@@ -116,16 +119,16 @@ def test_ranks_and_sums_equal_the_definition(name, working, increasing, tie_weig
         matrix = indicators(values, tie_weight, increasing=increasing)
         ranks = (matrix.sum(axis=0) + 1 - tie_weight) / SIZE
         exact = tolerances.EXACT_ARITHMETIC
-        found = numerics.sample_ranks(blocks, weight)
+        found = sample_ranks(blocks, weight)
         np.testing.assert_allclose(found, ranks[held], rtol=exact)
 
         counts = RANDOM.multinomial(SIZE, np.full(SIZE, 1 / SIZE)).astype(float)
         drawn = (counts @ matrix + 1 - tie_weight) / SIZE
-        found = numerics.sample_ranks(blocks, weight, jnp.asarray(counts[held]))
+        found = sample_ranks(blocks, weight, jnp.asarray(counts[held]))
         np.testing.assert_allclose(found, drawn[held], rtol=exact)
 
         moments = RANDOM.normal(size=(3, SIZE))
-        found = numerics.indicator_sums(blocks, weight, jnp.asarray(moments[:, held]))
+        found = indicator_sums(blocks, weight, jnp.asarray(moments[:, held]))
         np.testing.assert_allclose(found, (moments @ matrix.T)[:, held], atol=SIZE * exact)
 
 
@@ -139,7 +142,7 @@ def test_ranks_of_counts_are_ranks_of_the_drawn_sample():
     with jax.enable_x64(True):
         blocks, held = blocks_in(values, None, increasing=True)
         weight = jnp.asarray(0.3, jnp.float64)
-        found = np.asarray(numerics.sample_ranks(blocks, weight, jnp.asarray(counts[held], float)))
+        found = np.asarray(sample_ranks(blocks, weight, jnp.asarray(counts[held], float)))
     chosen = counts[held] > 0
     np.testing.assert_allclose(
         found[chosen], expected[held][chosen], rtol=tolerances.EXACT_ARITHMETIC
@@ -158,18 +161,14 @@ def test_derivatives():
         weight = jnp.asarray(0.4, jnp.float64)
         counts = jnp.asarray(RANDOM.uniform(0.5, 2, SIZE)[held])
         rows = jnp.asarray(RANDOM.normal(size=(2, SIZE)))
-        check_grads(
-            lambda w, c: numerics.sample_ranks(blocks, w, c), (weight, counts), order=1
-        )
-        check_grads(
-            lambda w, m: numerics.indicator_sums(blocks, w, m), (weight, rows), order=1
-        )
+        check_grads(lambda w, c: sample_ranks(blocks, w, c), (weight, counts), order=1)
+        check_grads(lambda w, m: indicator_sums(blocks, w, m), (weight, rows), order=1)
 
 
 def test_single_precision_ranks_have_one_rounding():
     values = RANDOM.permutation(100_003).astype(np.float32)
     blocks, held = blocks_in(values, None, increasing=True)
-    found = numerics.sample_ranks(blocks, jnp.asarray(1.0, jnp.float32))
+    found = sample_ranks(blocks, jnp.asarray(1.0, jnp.float32))
     exact = (values[held].astype(np.float64) + 1) / len(values)
     np.testing.assert_allclose(found, exact, rtol=tolerances.SINGLE_SUM)
     assert found.dtype == np.float32

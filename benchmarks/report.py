@@ -1,0 +1,116 @@
+"""Print the tables of a benchmark's record: `python benchmarks/report.py results/ranks.json`."""
+
+import argparse
+import json
+from pathlib import Path
+
+OURS = "jaxpapers"
+HEADER = ("n", "contender", "wall s", "range", "CPU s", "compile s", "peak MB", "wall / ours")
+
+
+def format_seconds(seconds):
+    """Return seconds in three digits."""
+    return f"{seconds:.3g}" if seconds < 1_000 else f"{seconds:.0f}"
+
+
+def format_row(cells):
+    """Return a row of a Markdown table."""
+    return "| " + " | ".join(cells) + " |"
+
+
+def our_best(case):
+    """Return the wall seconds of the fastest of our contenders, None if none was timed."""
+    walls = [c["wall_median"] for c in timed(case) if c["name"].startswith(OURS)]
+    return min(walls, default=None)
+
+
+def timed(case):
+    """Return the contenders of a case that were timed, the fastest first."""
+    found = [contender for contender in case["contenders"] if contender["status"] == "ok"]
+    return sorted(found, key=lambda contender: contender["wall_median"])
+
+
+def contender_row(case, contender):
+    """Return the table's row of a contender that was timed."""
+    ours = our_best(case)
+    memory = contender.get("memory", {})
+    ratio = "" if ours is None else f"{contender['wall_median'] / ours:.2f}"
+    low, high = contender["wall_range"]
+    return format_row(
+        [
+            f"{case['size']:,}",
+            contender["name"],
+            format_seconds(contender["wall_median"]),
+            f"{format_seconds(low)}–{format_seconds(high)}",
+            format_seconds(contender["cpu_median"]),
+            format_seconds(contender["compile_seconds"]),
+            f"{memory['peak_mb']:.0f}" if "peak_mb" in memory else "",
+            ratio,
+        ]
+    )
+
+
+def table(cases):
+    """Return the Markdown table of all sizes of a case, and below it who was not timed."""
+    lines = [format_row(HEADER), format_row(["---"] * len(HEADER))]
+    left_out = []
+    for case in cases:
+        lines += [contender_row(case, contender) for contender in timed(case)]
+        for contender in case["contenders"]:
+            if contender["status"] != "ok":
+                left_out.append(
+                    f"- {contender['name']} at n = {case['size']:,}: "
+                    f"{contender['status']}, {contender['why']}."
+                )
+    return lines + (["", *left_out] if left_out else [])
+
+
+def losses(cases):
+    """Return a line for each case that a peer won."""
+    lines = []
+    for case in cases:
+        ours, ranking = our_best(case), timed(case)
+        if ours is None or not ranking or ranking[0]["name"].startswith(OURS):
+            continue
+        winner = ranking[0]
+        lines.append(
+            f"- {case['case']}, n = {case['size']:,}: {winner['name']} takes "
+            f"{winner['wall_median'] / ours:.2f} of our time."
+        )
+    return lines
+
+
+def environment_line(record):
+    """Return where and with what a record was made, in a sentence."""
+    environment = record["environment"]
+    versions = [f"{name} {text}" for name, text in environment["versions"].items() if text]
+    load = environment["load_average"]
+    return (
+        f"{environment['processor']}, {environment['num_cores']} cores, {environment['device']}; "
+        f"Python {environment['python']}, {', '.join(versions)}; commit {environment['commit']}; "
+        f"{environment['started']}; load at start {'unknown' if load is None else f'{load:.2f}'}."
+    )
+
+
+def render(record):
+    """Return the Markdown report of a record."""
+    lines = [environment_line(record)]
+    names = dict.fromkeys(case["case"] for case in record["cases"])
+    for name in names:
+        cases = [case for case in record["cases"] if case["case"] == name]
+        repeats = min(case["num_repeats"] for case in cases)
+        lines += ["", f"### {name} (median of {repeats}, {cases[0]['dtype']})", "", *table(cases)]
+    lost = losses(record["cases"])
+    return "\n".join([*lines, "", "### Losses", "", *(lost or ["None."])])
+
+
+def main(arguments=None):
+    """Print the report of each record named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("records", type=Path, nargs="+", help="JSON records of run.py")
+    for path in parser.parse_args(arguments).records:
+        print(render(json.loads(path.read_text())))
+
+
+if __name__ == "__main__":
+    main()
