@@ -1,4 +1,4 @@
-"""What a measurement depends on beside the code: machine, versions, threads, commit, load."""
+"""What a measurement depends on beside the code: machine, versions, settings, commit, load."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 PACKAGES = ("jaxpapers", "jax", "jaxlib", "numpy", "scipy", "numba", "statsmodels")
-THREAD_VARIABLES = (
+VARIABLES = (
     "OMP_NUM_THREADS",
     "OMP_WAIT_POLICY",
     "OPENBLAS_NUM_THREADS",
@@ -19,11 +19,15 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
     "NUMBA_THREADING_LAYER",
     "XLA_FLAGS",
+    "GLIBC_TUNABLES",
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_TRIM_THRESHOLD_",
 )
+"""Settings of threads, compiler and allocator that change speed."""
 
 
 def describe():
-    """Return what is known of machine, versions, threads, commit and load, ready for JSON."""
+    """Return what is known of machine, versions, settings, commit and load, ready for JSON."""
     device = jax.local_devices()[0]
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -31,11 +35,11 @@ def describe():
         "processor": processor(),
         "num_cores": num_cores(),
         "load_average": load_average(),
-        "device": f"{device.platform} {device.device_kind}",
+        "device": " ".join(dict.fromkeys([device.platform, device.device_kind])),
         "x64": jax.dtypes.canonicalize_dtype(np.float64) == np.float64,
         "python": platform.python_version(),
         "versions": {name: installed(name) for name in PACKAGES},
-        "threads": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "commit": commit(),
     }
 

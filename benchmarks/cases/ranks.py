@@ -238,7 +238,8 @@ def build_bootstrap(size, *, studentised):
         return jax.block_until_ready((draws.params, draws.draw_bse))
 
     def error(answer):
-        return draws_error(*answer, expected.fit)
+        draws, standard_errors = answer
+        return draws_error(draws, standard_errors, expected.fit)
 
     return [
         Contender(

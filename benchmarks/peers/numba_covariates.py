@@ -92,8 +92,24 @@ def make_outcome_passes(num_columns):
 
 
 @lru_cache
+def make_residual(num_columns):
+    """Compile the residual of one observation."""
+
+    @njit(inline="always")
+    def residual_of(rows, joined, params, i):
+        """Return the residual of the observation at place i."""
+        residual = joined[i, num_columns]
+        for column in range(num_columns):
+            residual -= rows[i, column] * params[column]
+        return residual
+
+    return residual_of
+
+
+@lru_cache
 def make_regressor_passes(num_columns):
-    """Compile the passes in the order of the regressor."""
+    """Compile the passes in the order of the regressor that come before the scores."""
+    residual_of = make_residual(num_columns)
 
     @njit(parallel=True)
     def moments(rows, joined, num_chunks):
@@ -111,14 +127,6 @@ def make_regressor_passes(num_columns):
             sums[chunk] = total
         return sums.sum(axis=0)
 
-    @njit(inline="always")
-    def residual_of(rows, joined, params, i):
-        """Return the residual of the observation at place i."""
-        residual = joined[i, num_columns]
-        for column in range(num_columns):
-            residual -= rows[i, column] * params[column]
-        return residual
-
     @njit(parallel=True)
     def sum_effects(rows, joined, same_x, params, num_chunks):
         """Return the sums of u_r e_k - rho A_k before each chunk, and over all at the end."""
@@ -135,6 +143,14 @@ def make_regressor_passes(num_columns):
         for chunk in range(num_chunks):
             sums[chunk + 1] += sums[chunk]
         return sums
+
+    return moments, sum_effects
+
+
+@lru_cache
+def make_score_pass(num_columns):
+    """Compile the pass of the scores, in the order of the regressor."""
+    residual_of = make_residual(num_columns)
 
     @njit(parallel=True)
     def score_products(rows, joined, same_x, params, means, sums, tie_weight, num_chunks):
@@ -171,7 +187,7 @@ def make_regressor_passes(num_columns):
             products[chunk] = product
         return products.sum(axis=0)
 
-    return moments, sum_effects, score_products
+    return score_products
 
 
 def symmetric(lower):
@@ -195,7 +211,8 @@ def fit(outcome, regressor, covariates, *, tie_weight=1.0):
     size, num_columns = outcome.size, 2 + covariates.shape[1]
     chunks = chunk_count(size)
     join_orders, outcome_pass = make_outcome_passes(num_columns)
-    moments, sum_effects, score_products = make_regressor_passes(num_columns)
+    moments, sum_effects = make_regressor_passes(num_columns)
+    score_products = make_score_pass(num_columns)
     (order_x, same_x), (order_y, same_y) = orders_and_ties(regressor, outcome)
     place_of, rank_x = np.empty(size, np.int32), np.empty(size)
     rows, joined = np.empty((size, num_columns)), np.empty((size, num_columns + 1))

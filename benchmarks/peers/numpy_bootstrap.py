@@ -57,11 +57,8 @@ def refit(counts, places_y, places_x, bounds_x, bounds_y, *, studentised, tie_we
     counts_y = counts.take(places_x)
     ranks_x, ties_x = drawn_ranks(counts, bounds_x, tie_weight)
     ranks_y, ties_y = drawn_ranks(counts_y, bounds_y, tie_weight)
-    x, y, weights = (
-        ranks_x.astype(np.float64),
-        ranks_y.take(places_y).astype(np.float64),
-        counts / size,
-    )
+    x, y = ranks_x.astype(np.float64), ranks_y.take(places_y).astype(np.float64)
+    weights = counts / size
     weighted = weights * x
     mean_x, mean_y, mean_xx, mean_xy = weighted.sum(), weights @ y, weighted @ x, weighted @ y
     slope = (mean_xy - mean_x * mean_y) / (mean_xx - mean_x**2)

@@ -37,63 +37,69 @@ def rank_order(values: Real[np.ndarray, " obs"]) -> RankOrder:
     num_nan = np.count_nonzero(np.isnan(values)) if values.dtype.kind == "f" else 0
     if num_nan:
         raise ValueError(f"values holds {num_nan} NaN, which have no rank; drop them first")
-    order = _sorted_floats(values) if values.dtype.kind == "f" else _sorted_integers(values)
-    parts: Any = (order, *_blocks(values[order]))
+    order, ordered = _sorted(values)
+    parts: Any = (order.astype(np.int32), *_blocks(ordered))
     return RankOrder(*parts)
 
 
-def _index_bits(num_obs: int) -> int:
-    return max(num_obs - 1, 1).bit_length()
+def _sorted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The stable sorting permutation and the sorted values."""
+    bits = max(values.shape[0] - 1, 1).bit_length()
+    if values.dtype.kind == "f" and values.dtype.itemsize <= 8:
+        return _repaired(_sorted_keys(_float_keys(values, bits), bits), values, bits)
+    if values.dtype.kind in "iu" and values.dtype.itemsize > 2:
+        keys = _integer_keys(values, bits)
+        if keys is not None:
+            order = _sorted_keys(keys, bits) & ((1 << bits) - 1)
+            return order, values.take(order)
+    order = np.argsort(values, kind="stable")
+    return order, values.take(order)
 
 
-def _sorted_floats(values: Float[np.ndarray, " obs"]) -> Int[np.ndarray, " obs"]:
-    if values.dtype.itemsize > 8:
-        return np.argsort(values, kind="stable").astype(np.int32)
-    bits = _index_bits(values.shape[0])
+def _float_keys(values: Float[np.ndarray, " obs"], bits: int) -> Int[np.ndarray, " obs"]:
+    """Integers in the order of the values, their lowest bits cut off."""
     keys = (values.astype(np.float64, copy=False) + 0.0).view(np.int64)
-    keys ^= (keys >> 63) & SIGN_FOLD
-    return _repaired(*_sorted_keys(keys & -(1 << bits), bits), values)
+    fold = keys >> 63
+    fold &= SIGN_FOLD
+    keys ^= fold
+    keys &= -(1 << bits)
+    return keys
 
 
-def _sorted_keys(
-    keys: Int[np.ndarray, " obs"], bits: int
-) -> tuple[Int[np.ndarray, " obs"], Int[np.ndarray, " obs"]]:
-    """Sorts keys whose lowest bits are free: the order, and the sorted keys with it in there."""
+def _integer_keys(values: Int[np.ndarray, " obs"], bits: int) -> Int[np.ndarray, " obs"] | None:
+    """Values less their lowest, shifted up; None where they span too much."""
+    lowest, highest = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    if (highest - lowest) >> (63 - bits):
+        return None
+    wide = values if values.dtype.itemsize == 8 else values.astype(np.int64)
+    return (wide - wide.dtype.type(lowest)).astype(np.int64) << bits
+
+
+def _sorted_keys(keys: Int[np.ndarray, " obs"], bits: int) -> Int[np.ndarray, " obs"]:
+    """Sorts keys after putting each observation's index into the lowest bits."""
     keys |= np.arange(keys.shape[0])
     keys.sort()
-    return (keys & ((1 << bits) - 1)).astype(np.int32), keys
+    return keys
 
 
 def _repaired(
-    order: Int[np.ndarray, " obs"],
-    keys: Int[np.ndarray, " obs"],
-    values: Float[np.ndarray, " obs"],
-) -> Int[np.ndarray, " obs"]:
-    """Sorts again the runs of equal truncated keys whose values are out of order."""
-    ordered = values[order]
-    falls = np.flatnonzero(ordered[1:] < ordered[:-1])
-    if not falls.size:
-        return order
-    truncated = keys >> _index_bits(order.shape[0])
-    broken = np.unique(truncated[falls])
-    first = np.searchsorted(truncated, broken, side="left")
-    last = np.searchsorted(truncated, broken, side="right")
-    steps = np.zeros(order.shape[0] + 1, np.int8)
-    steps[first] += 1
-    steps[last] -= 1
-    places = np.flatnonzero(np.cumsum(steps[:-1], dtype=np.int8))
+    keys: Int[np.ndarray, " obs"], values: Float[np.ndarray, " obs"], bits: int
+) -> tuple[Int[np.ndarray, " obs"], Float[np.ndarray, " obs"]]:
+    """Order and sorted values; runs of equal cut keys that are out of order are sorted again."""
+    order = keys & ((1 << bits) - 1)
+    ordered = values.take(order)
+    falls = ordered[1:] < ordered[:-1]
+    if not falls.any():
+        return order, ordered
+    cut = keys >> bits
+    broken = np.unique(cut[:-1][falls])
+    first = np.searchsorted(cut, broken, side="left")
+    lengths = np.searchsorted(cut, broken, side="right") - first
+    places = np.repeat(first - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
     members = order[places]
     order[places] = members[np.argsort(values[members], kind="stable")]
-    return order
-
-
-def _sorted_integers(values: Int[np.ndarray, " obs"]) -> Int[np.ndarray, " obs"]:
-    bits = _index_bits(values.shape[0])
-    lowest, highest = (int(values.min()), int(values.max())) if values.size else (0, 0)
-    if values.dtype.itemsize <= 2 or (highest - lowest) >> (63 - bits):
-        return np.argsort(values, kind="stable").astype(np.int32)
-    wide = values if values.dtype.itemsize == 8 else values.astype(np.int64)
-    return _sorted_keys((wide - lowest).astype(np.int64) << bits, bits)[0]
+    ordered[places] = values[order[places]]
+    return order, ordered
 
 
 def _blocks(
@@ -101,10 +107,11 @@ def _blocks(
 ) -> tuple[Int[np.ndarray, " obs"], Int[np.ndarray, " obs"]]:
     """Starts and ends of the tie block of each sorted position."""
     num_obs = ordered.shape[0]
-    opens = np.flatnonzero(ordered[1:] != ordered[:-1]).astype(np.int32) + np.int32(1)
-    if opens.shape[0] == num_obs - 1:
-        starts = np.arange(num_obs, dtype=np.int32)
-        return starts, starts + np.int32(1)
+    differs = ordered[1:] != ordered[:-1]
+    if differs.all():
+        edges = np.arange(num_obs + 1, dtype=np.int32)
+        return edges[:-1], edges[1:]
+    opens = np.flatnonzero(differs).astype(np.int32) + np.int32(1)
     edges = np.concatenate([[0], opens, [num_obs]]).astype(np.int32)
     sizes = np.diff(edges)
     return np.repeat(edges[:-1], sizes), np.repeat(edges[1:], sizes)

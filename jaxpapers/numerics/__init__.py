@@ -9,16 +9,18 @@ Promises, *jit · vmap · grad · shard*:
 ``status_message`` | no: makes text | no: makes text | no: makes text | no: makes text
 ``rank_order``     | yes | yes | no: integers | yes: one sample a device
 ``inverse_permutation`` | yes | yes | no: integers | yes: one sample a device
+``permuted``       | yes | yes | yes: in the rows | yes: one sample a device
 ``tie_blocks``     | yes | yes | no: integers | yes: one sample a device
 ``sample_ranks``   | yes | yes | yes: in the tie weight and counts | yes: one sample a device
 ``indicator_sums`` | yes | yes | yes: in the moments | yes: one sample a device
 ``prefix_sums``    | yes | yes | yes | yes: one sample a device
 ``matmul``         | yes | yes | yes | yes
+``products``       | yes | yes | yes | yes
 ``group_sums``     | yes | yes | yes | yes: one sample a device
 ``qr_by_group``    | yes | yes | no: rank decisions are steps | yes: one sample a device
 """
 
-from .linear import GroupedQR, group_sums, matmul, qr_by_group
+from .linear import GroupedQR, group_sums, matmul, products, qr_by_group
 from .prefix import prefix_sums
 from .quadrature import QuadratureRule, gauss_hermite, gauss_laguerre, gauss_legendre
 from .roots import Root, find_root
@@ -28,6 +30,7 @@ from .ties import (
     TieBlocks,
     indicator_sums,
     inverse_permutation,
+    permuted,
     rank_order,
     sample_ranks,
     tie_blocks,
@@ -48,7 +51,9 @@ __all__ = [
     "indicator_sums",
     "inverse_permutation",
     "matmul",
+    "permuted",
     "prefix_sums",
+    "products",
     "qr_by_group",
     "rank_order",
     "sample_ranks",

@@ -7,6 +7,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
 RANK_TOLERANCE = 1e-7
+FEW_ROWS = 8
 
 
 def matmul(left: Array, right: Array) -> Array:
@@ -20,6 +21,24 @@ def matmul(left: Array, right: Array) -> Array:
         `(..., m, n)`.
     """
     return jnp.matmul(left, right, precision=jax.lax.Precision.HIGHEST)
+
+
+def products(left: Float[Array, "row obs"], right: Float[Array, "column obs"]) -> Array:
+    """Sums of products over observations, `left @ right.T`, in full precision.
+
+    With few rows, as in regressions, XLA's matrix product on a CPU is several times slower than
+    the reductions written out; with many it is faster.
+
+    Args:
+        left: one variable per row.
+        right: one variable per row.
+
+    Returns:
+        `(row, column)`.
+    """
+    if max(left.shape[0], right.shape[0]) > FEW_ROWS:
+        return matmul(left, right.T)
+    return jnp.stack([jnp.sum(row[None] * right, axis=1) for row in left])
 
 
 def group_sums(

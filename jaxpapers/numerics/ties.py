@@ -88,6 +88,21 @@ def inverse_permutation(permutation: Int[Array, " obs"]) -> Int[Array, " obs"]:
     return jnp.zeros_like(permutation).at[permutation].set(index, unique_indices=True)
 
 
+def permuted(rows: Float[Array, "*row obs"], positions: Int[Array, " obs"]) -> Array:
+    """Takes the last axis to a random order, all rows of an observation at once.
+
+    Args:
+        rows: computed before they are permuted: XLA would compute them anew at random places.
+        positions: which entry comes where; a permutation.
+
+    Returns:
+        The permuted rows.
+    """
+    together = jax.lax.optimization_barrier(jnp.moveaxis(rows, -1, 0))
+    moved = jnp.take(together, positions, axis=0, unique_indices=True, mode="clip")
+    return jnp.moveaxis(moved, 0, -1)
+
+
 class TieBlocks(eqx.Module):
     """One ranked variable as seen from observations held in some working order.
 
@@ -116,8 +131,7 @@ class TieBlocks(eqx.Module):
         """Takes the last axis from sorted order to working order."""
         if self.position is None:
             return rows
-        rows = jax.lax.optimization_barrier(rows)  # XLA would compute them anew at random places
-        return jnp.take(rows, self.position, axis=-1, unique_indices=True, mode="clip")
+        return permuted(rows, self.position)
 
 
 def tie_blocks(order: RankOrder, working: RankOrder, *, increasing: bool) -> TieBlocks:
@@ -133,9 +147,10 @@ def tie_blocks(order: RankOrder, working: RankOrder, *, increasing: bool) -> Tie
     """
     if order is working:
         return TieBlocks(None, None, order.starts, order.ends, increasing)
-    position = jnp.take(order.position, working.order, unique_indices=True, mode="clip")
-    relabelled = inverse_permutation(position)
-    return TieBlocks(relabelled, position, order.starts, order.ends, increasing)
+    relabelled = jnp.take(working.position, order.order, unique_indices=True, mode="clip")
+    return TieBlocks(
+        relabelled, inverse_permutation(relabelled), order.starts, order.ends, increasing
+    )
 
 
 def sample_ranks(

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Real
 
 from .. import engine
-from ..numerics import RankOrder, group_sums, matmul, qr_by_group
+from ..numerics import RankOrder, group_sums, matmul, products, qr_by_group
 from .grouped import grouped_influence
 from .influence import design, scores
 from .model import RankRegression
@@ -257,7 +257,7 @@ def refit(
 def _products(left, right, groups, num_groups):
     """`sum_i left_i right_i'` by group."""
     if groups is None:
-        return matmul(left, right.T)[None]
+        return products(left, right)[None]
     return group_sums(left[:, None] * right[None], groups, num_groups)
 
 

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..numerics import TieBlocks, indicator_sums, matmul, sample_ranks
+from ..numerics import TieBlocks, indicator_sums, products, sample_ranks
 from .model import RankRegression
 from .sample import Sample
 
@@ -80,7 +80,7 @@ def rank_projection(
     """
     sums = indicator_sums(blocks, tie_weight, rows, counts)
     drawn = ranks if counts is None else ranks * counts
-    centre = jnp.concatenate([jnp.sum(drawn)[None], matmul(rows, drawn[:, None])[:, 0]])
+    centre = jnp.concatenate([jnp.sum(drawn)[None], products(rows, drawn[None])[:, 0]])
     return (sums - centre[:, None]) / rows.shape[-1]
 
 
@@ -120,7 +120,8 @@ def scores(
         total += moved[1 - first :]
     index, blocks = design.slope_index, sample.regressor_blocks
     if index is not None and blocks is not None:
-        moments = (-slope * columns[first:]).at[index - first].add(residuals)
+        place = jnp.arange(columns.shape[0]) == index
+        moments = place[first:, None] * residuals[None] - slope * columns[first:]
         moved = rank_projection(blocks, tie_weight, moments, columns[index], counts)
-        total += moved.at[0].multiply(-slope)[1 - first :]
+        total += jnp.concatenate([-slope * moved[:1], moved[1:]])[1 - first :]
     return total

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ..numerics import RankOrder, TieBlocks, rank_order, tie_blocks
+from ..numerics import RankOrder, TieBlocks, permuted, rank_order, tie_blocks
 from .model import RankRegression
 
 
@@ -45,7 +45,7 @@ class Sample(eqx.Module):
         """Takes the last axis from working order back to the order of the data."""
         if self.working is None:
             return rows
-        return jnp.take(rows, self.working.position, axis=-1, unique_indices=True, mode="clip")
+        return permuted(rows, self.working.position)
 
 
 def arrange(

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, Real
 
 from .. import engine
 from ..engine import Status
-from ..numerics import RankOrder, group_sums, matmul, qr_by_group
+from ..numerics import RankOrder, group_sums, matmul, products, qr_by_group
 from .grouped import grouped_influence
 from .influence import design, scores
 from .model import RankRegression
@@ -231,7 +231,7 @@ def _sandwich(model, sample, base, slopes, residuals, bread):
     if sample.groups is None:
         rows = scores(model, sample, base, slopes[0], residuals)
         psi = num_obs * matmul(bread[0], rows)
-        return matmul(psi, psi.T) / num_obs**2, sample.to_original(psi).T
+        return products(psi, psi) / num_obs**2, sample.to_original(psi).T
     influence = grouped_influence(model, sample, base, slopes, residuals, num_obs * bread)
     num_params = base.columns.shape[0] * sample.num_groups
     if num_obs * num_params > MAX_INFLUENCE_SIZE:
@@ -247,7 +247,7 @@ def _naive_covariances(base, residuals, bread, groups, kept):
     variance = jnp.sum(residuals**2) / freedom
     weighted = base.columns * residuals[None] ** 2
     if groups is None:
-        meat = matmul(weighted, base.columns.T)[None]
+        meat = products(weighted, base.columns)[None]
     else:
         meat = group_sums(weighted[:, None] * base.columns[None], groups, num_groups)
     robust = matmul(matmul(bread, meat), bread) * (num_obs / freedom)

@@ -74,6 +74,7 @@ NUMERICS = {
     "gauss_laguerre": lambda y, x: tuple(numerics.gauss_laguerre(4)),
     "rank_order": lambda y, x: _arrays(numerics.rank_order(y)),
     "inverse_permutation": lambda y, x: numerics.inverse_permutation(numerics.rank_order(y).order),
+    "permuted": lambda y, x: numerics.permuted(y, numerics.rank_order(x).order),
     "tie_blocks": lambda y, x: _arrays(_blocks(y, x)),
     "sample_ranks": lambda y, x: numerics.sample_ranks(
         _blocks(y, x), _half(y), jax.nn.softmax(y) * NUM_OBS
@@ -81,6 +82,7 @@ NUMERICS = {
     "indicator_sums": lambda y, x: numerics.indicator_sums(_blocks(y, x), _half(y), y[None]),
     "prefix_sums": lambda y, x: numerics.prefix_sums(y),
     "matmul": lambda y, x: numerics.matmul(y[None], x[:, None]),
+    "products": lambda y, x: numerics.products(jnp.stack([y, x]), x[None]),
     "group_sums": lambda y, x: numerics.group_sums(y, _groups(y), 2),
     "qr_by_group": lambda y, x: _arrays(numerics.qr_by_group(jnp.stack([y, x]))),
 }

@@ -35,13 +35,11 @@ def test_products_keep_the_precision_of_their_dtype():
 @pytest.mark.parametrize("shape", [(SIZE,), (2, SIZE), (2, 3, SIZE)])
 def test_sums_by_group(shape):
     rows = RANDOM.normal(size=shape)
-    expected = np.stack([rows[..., GROUPS == g].sum(axis=-1) for g in range(NUM_GROUPS)])
+    expected = np.stack([rows[..., g == GROUPS].sum(axis=-1) for g in range(NUM_GROUPS)])
     found = numerics.group_sums(jnp.asarray(rows), jnp.asarray(GROUPS), NUM_GROUPS)
     np.testing.assert_allclose(found, expected, atol=tolerances.EXACT_ARITHMETIC)
     together = numerics.group_sums(jnp.asarray(rows), None, 1)
-    np.testing.assert_allclose(
-        together, rows.sum(axis=-1)[None], atol=tolerances.EXACT_ARITHMETIC
-    )
+    np.testing.assert_allclose(together, rows.sum(axis=-1)[None], atol=tolerances.EXACT_ARITHMETIC)
 
 
 def remainder(column, earlier):
@@ -116,10 +114,10 @@ def test_each_group_has_its_own_factors(name):
     columns = np.stack(designs()[name])
     factors = factorise(jnp.asarray(columns), jnp.asarray(GROUPS), NUM_GROUPS)
     for group in range(NUM_GROUPS):
-        own = columns[:, GROUPS == group]
+        own = columns[:, group == GROUPS]
         kept = np.asarray(factors.kept[group])
         np.testing.assert_array_equal(kept, kept_by_r(own))
-        basis = np.asarray(factors.basis)[:, GROUPS == group]
+        basis = np.asarray(factors.basis)[:, group == GROUPS]
         assert_factors(own, basis, np.asarray(factors.triangle[group]), kept)
     assert not np.any(factors.kept[1])
     assert np.asarray(factors.kept[3]).sum() <= 3
@@ -135,9 +133,9 @@ def test_solutions_are_least_squares(name):
         kept = np.asarray(factors.kept[group])
         np.testing.assert_array_equal(found[group][~kept], 0)
         if group in (0, 2):
-            rows = columns[kept][:, GROUPS == group].T
+            rows = columns[kept][:, group == GROUPS].T
             scale = np.linalg.norm(rows, axis=0)
-            expected = np.linalg.lstsq(rows / scale, target[GROUPS == group], rcond=None)[0]
+            expected = np.linalg.lstsq(rows / scale, target[group == GROUPS], rcond=None)[0]
             np.testing.assert_allclose(found[group][kept] * scale, expected, atol=1e-9)
 
 

@@ -128,8 +128,13 @@ def test_ranks_and_sums_equal_the_definition(name, working, increasing, tie_weig
         np.testing.assert_allclose(found, drawn[held], rtol=exact)
 
         moments = RANDOM.normal(size=(3, SIZE))
-        found = indicator_sums(blocks, weight, jnp.asarray(moments[:, held]))
-        np.testing.assert_allclose(found, (moments @ matrix.T)[:, held], atol=SIZE * exact)
+        with_one = np.concatenate([np.ones((1, SIZE)), moments])
+        rows = jnp.asarray(moments[:, held])
+        found = indicator_sums(blocks, weight, rows)
+        np.testing.assert_allclose(found, (with_one @ matrix.T)[:, held], atol=SIZE * exact)
+        found = indicator_sums(blocks, weight, rows, jnp.asarray(counts[held]))
+        drawn = (with_one * counts) @ matrix.T
+        np.testing.assert_allclose(found, drawn[:, held], atol=SIZE * exact)
 
 
 def test_ranks_of_counts_are_ranks_of_the_drawn_sample():

@@ -16,9 +16,7 @@ LARGE = 2_000
 NUM_GROUPS = 3
 
 
-def sample(
-    *, seed, ties=False, covariates=False, groups=False, regressor=True, num_obs=NUM_OBS
-):
+def sample(*, seed, ties=False, covariates=False, groups=False, regressor=True, num_obs=NUM_OBS):
     """A correlated pair with optional covariates, unequal groups, heavy ties."""
     random = np.random.default_rng(seed)
     x = random.normal(size=num_obs)
@@ -58,11 +56,12 @@ def fit(setting, case):
 SETTINGS = {
     "rank on rank": (Setting(), {}),
     "rank on rank, covariates": (Setting(), {"covariates": True}),
-    "level on rank": (Setting(outcome="level"), {"covariates": True}),
-    "rank on level": (Setting(regressor="level"), {"covariates": True}),
-    "outcome decreasing": (Setting(increasing=(False, True)), {"covariates": True}),
-    "regressor decreasing": (Setting(increasing=(True, False)), {"covariates": True}),
-    "no intercept": (Setting(intercept=False), {"covariates": True}),
+    "level on rank": (Setting(outcome="level", increasing=(True, False)), {"covariates": True}),
+    "rank on level": (
+        Setting(regressor="level", increasing=(False, True)),
+        {"covariates": True},
+    ),
+    "no intercept": (Setting(intercept=False, increasing=(True, False)), {"covariates": True}),
     "no regressor": (Setting(), {"covariates": True, "regressor": False}),
     "constant only": (Setting(), {"regressor": False}),
     "groups, covariates": (Setting(), {"groups": True, "covariates": True}),
@@ -70,8 +69,8 @@ SETTINGS = {
         Setting(outcome="level", increasing=(True, False)),
         {"groups": True, "covariates": True},
     ),
-    "groups, rank on level": (
-        Setting(regressor="level", increasing=(False, True), intercept=False),
+    "groups, no intercept": (
+        Setting(increasing=(False, True), intercept=False),
         {"groups": True, "covariates": True},
     ),
 }

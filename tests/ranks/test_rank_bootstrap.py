@@ -63,7 +63,7 @@ def bootstrap(setting, case, **settings):
     [
         ("rank on rank, covariates", NUM_OBS),
         ("groups, covariates", CHUNKED),
-        ("groups, rank on level", NUM_OBS),
+        ("groups, no intercept", NUM_OBS),
     ],
 )
 def test_refit_on_counts_equals_the_fit_of_the_resampled_data(name, num_obs):
@@ -103,9 +103,7 @@ def test_a_draw_leaves_collinear_columns_out():
 def studentized_draws():
     case = rank_cases.sample(seed=23, ties=True, covariates=True)
     setting = Setting(tie_weight=0.5)
-    draws = bootstrap(
-        setting, case, num_replicates=NUM_REPLICATES, batch_size=8, studentize=True
-    )
+    draws = bootstrap(setting, case, num_replicates=NUM_REPLICATES, batch_size=8, studentize=True)
     return setting, case, draws
 
 
@@ -116,9 +114,7 @@ def test_replicate_is_the_fit_of_the_data_drawn_with_its_own_key():
         counts = draw_counts(jax.random.fold_in(KEY, replicate), NUM_OBS, jnp.dtype("float64"))
         assert counts.sum() == NUM_OBS
         reference = rank_definition.evaluate(setting, case.take(rows_of(sample, counts)))
-        np.testing.assert_allclose(
-            draws.params[replicate], reference.params, atol=tolerances.REFIT
-        )
+        np.testing.assert_allclose(draws.params[replicate], reference.params, atol=tolerances.REFIT)
         errors = np.sqrt(np.diag(reference.cov))
         np.testing.assert_allclose(draws.draw_bse[replicate], errors, rtol=tolerances.REFIT)
 
@@ -180,12 +176,8 @@ def test_intervals_equal_those_of_numpy(level):
 def test_draws_without_a_rare_dummy_fail_and_are_counted(num_ones, status):
     setting, case, _ = studentized_draws()
     dummy = (np.arange(NUM_OBS) < num_ones).astype(float)
-    case = dataclasses.replace(
-        case, covariates=np.stack([dummy, case.covariates[:, 0]], axis=1)
-    )
-    draws = bootstrap(
-        setting, case, num_replicates=NUM_REPLICATES, batch_size=8, studentize=True
-    )
+    case = dataclasses.replace(case, covariates=np.stack([dummy, case.covariates[:, 0]], axis=1))
+    draws = bootstrap(setting, case, num_replicates=NUM_REPLICATES, batch_size=8, studentize=True)
     keys = jax.vmap(lambda r: jax.random.fold_in(KEY, r))(jnp.arange(NUM_REPLICATES))
     counts = jax.vmap(lambda key: draw_counts(key, NUM_OBS, jnp.dtype("float64")))(keys)
     order = np.asarray(presorted(setting, case).sample.working.order)

@@ -128,9 +128,7 @@ def test_replicates_are_fits_of_samples_with_their_own_keys():
     with jax.enable_x64(True):
         model = ranks.RankRegression(tie_weight=0.5)
         population = ranks.DiscretisedGaussian(0.5)
-        draws = ranks.coverage(
-            KEY, model, population, num_obs=48, num_replicates=6, batch_size=4
-        )
+        draws = ranks.coverage(KEY, model, population, num_obs=48, num_replicates=6, batch_size=4)
         np.testing.assert_allclose(draws.truth, 0.4135, atol=5e-5)
         for replicate in (0, 5):
             sample = population.sample(jax.random.fold_in(KEY, replicate), 48)

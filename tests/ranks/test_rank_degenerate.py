@@ -66,7 +66,9 @@ def test_wald_test_of_a_regular_fit_is_that_of_statsmodels():
     test = ranks.wald_test(fit, restrictions, value)
     columns = np.column_stack([np.ones(NUM_OBS), case.regressor, case.covariates])
     with_our_params = statsmodels.api.OLS(columns @ np.asarray(fit.params), columns).fit()
-    theirs = with_our_params.wald_test((restrictions, value), cov_p=np.asarray(fit.cov), use_f=False)
+    theirs = with_our_params.wald_test(
+        (restrictions, value), cov_p=np.asarray(fit.cov), use_f=False
+    )
     np.testing.assert_allclose(test.statistic, np.ravel(theirs.statistic)[0], rtol=1e-9)
     np.testing.assert_allclose(test.pvalue, theirs.pvalue, rtol=1e-9)
     assert (test.degrees_of_freedom, test.status) == (2, Status.OK)

@@ -68,7 +68,9 @@ def columns_of(table, name, levels):
     """A numeric column, or the dummies of all but the first level."""
     if name not in levels:
         return [np.array(table[name], float)]
-    return [np.array([value == level for value in table[name]], float) for level in levels[name][1:]]
+    return [
+        np.array([value == level for value in table[name]], float) for level in levels[name][1:]
+    ]
 
 
 def arrays(golden, table, name):
@@ -107,9 +109,7 @@ def assert_equals_golden(fit, golden):
         ends = numbers(golden[key])
         assert np.nanmax(np.abs(np.asarray(fit.interval(level)) - ends)) < tolerance
     np.testing.assert_allclose(fit.r_squared, golden["r_squared"], rtol=tolerance)
-    np.testing.assert_allclose(
-        fit.zvalues(), numbers(golden["z"]), rtol=tolerance, equal_nan=True
-    )
+    np.testing.assert_allclose(fit.zvalues(), numbers(golden["z"]), rtol=tolerance, equal_nan=True)
     assert fit.status == (Status.OK if kept.all() else Status.COLLINEAR)
 
 

@@ -10,6 +10,8 @@ from rank_definition import Setting
 
 from jaxpapers import ranks
 
+WITHOUT_INTERCEPT = Setting(intercept=False, increasing=(True, False))
+
 
 @pytest.fixture(autouse=True)
 def _double():
@@ -79,7 +81,7 @@ def test_coefficients_by_group():
 
 def test_relative_mobility_without_intercept():
     case = rank_cases.sample(seed=41, ties=True, covariates=True)
-    fit = rank_cases.fit(Setting(intercept=False), case)
+    fit = rank_cases.fit(WITHOUT_INTERCEPT, case)
     np.testing.assert_allclose(ranks.relative_mobility(fit).value, fit.params[:1])
 
 
@@ -110,7 +112,7 @@ def test_contrast_of_a_missing_parameter_is_missing():
 
 def test_mobility_needs_an_intercept():
     case = rank_cases.sample(seed=41, ties=True, covariates=True)
-    fit = rank_cases.fit(Setting(intercept=False), case)
+    fit = rank_cases.fit(WITHOUT_INTERCEPT, case)
     with pytest.raises(ValueError, match="fit has no intercept; absolute mobility needs"):
         ranks.absolute_mobility(fit)
 

@@ -53,7 +53,7 @@ def by_hand(setting, case, level, covariates=(), group=0):
 LEVELS = np.array([-3.0, -1.0, 0.0, 0.37, 1.0, 40.0, -40.0])
 
 
-@pytest.mark.parametrize("name", ["rank on rank", "regressor decreasing", "no intercept"])
+@pytest.mark.parametrize("name", ["rank on rank", "no intercept"])
 @pytest.mark.parametrize("tie_weight", [0.0, 0.3, 1.0])
 def test_prediction_equals_the_sum_over_observations(name, tie_weight):
     setting, parts = rank_cases.SETTINGS[name]
@@ -86,10 +86,7 @@ def test_prediction_in_groups():
         groups=groups,
     )
     expected = np.array(
-        [
-            by_hand(setting, case, *new)
-            for new in zip(LEVELS, covariates, groups, strict=True)
-        ]
+        [by_hand(setting, case, *new) for new in zip(LEVELS, covariates, groups, strict=True)]
     )
     np.testing.assert_allclose(found.value, expected[:, 0], rtol=1e-9)
     np.testing.assert_allclose(found.bse_at_rank, expected[:, 2], rtol=1e-9)
@@ -106,7 +103,7 @@ def test_rank_of_a_level_beyond_the_sample_is_not_clipped(tie_weight):
 
 
 def test_at_training_levels_the_ranks_are_those_of_the_sample():
-    setting = Setting(tie_weight=0.3, increasing=(True, False))
+    setting = Setting(tie_weight=0.3, increasing=(True, False), intercept=False)
     case = rank_cases.sample(seed=54, ties=True, covariates=True)
     fit = rank_cases.fit(setting, case)
     found = ranks.predict(fit, case.regressor, case.regressor, covariates=case.covariates)
@@ -144,7 +141,7 @@ def test_intervals():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32])
 def test_decreasing_ranks_of_integers(dtype):
-    setting = Setting(increasing=(True, False), tie_weight=0.3)
+    setting = Setting(tie_weight=0.3, increasing=(True, False), intercept=False)
     case = rank_cases.sample(seed=56, covariates=True)
     regressor = np.random.default_rng(1).integers(0, 9, NUM_OBS)
     case = dataclasses.replace(case, regressor=regressor.astype(float))
@@ -152,58 +149,63 @@ def test_decreasing_ranks_of_integers(dtype):
     rows = case.covariates[:3]
     levels = np.array([0, 4, 8])
     expected = ranks.predict(fit, case.regressor, levels.astype(float), covariates=rows)
-    found = ranks.predict(
-        fit, regressor.astype(dtype), levels.astype(dtype), covariates=rows
-    )
+    found = ranks.predict(fit, regressor.astype(dtype), levels.astype(dtype), covariates=rows)
     np.testing.assert_allclose(found.rank, expected.rank, rtol=tolerances.EXACT_ARITHMETIC)
     np.testing.assert_allclose(found.bse_at_level, expected.bse_at_level, rtol=1e-9)
 
 
-def refused(fit, case, message, **keywords):
+ROWS, MEMBERS = np.ones((len(LEVELS), 2)), np.zeros(len(LEVELS), int)
+SPOILED = np.where(np.arange(2 * len(LEVELS)).reshape(-1, 2) == 6, np.nan, ROWS)
+FIRST = (np.arange(len(LEVELS)) == 0).astype(int)
+REFUSED = {
+    "no covariates": ({"groups": MEMBERS}, "covariates is None; the model has 2"),
+    "no groups": ({"covariates": ROWS}, "groups is None; the model has 3"),
+    "few covariates": (
+        {"covariates": ROWS[:, :1], "groups": MEMBERS},
+        r"covariates must have shape \(7, 2\)",
+    ),
+    "few groups": (
+        {"covariates": ROWS, "groups": MEMBERS[:3]},
+        r"groups must have shape \(7,\)",
+    ),
+    "spoiled covariates": (
+        {"covariates": SPOILED, "groups": MEMBERS},
+        "covariates holds 1 non-finite",
+    ),
+    "high group": (
+        {"covariates": ROWS, "groups": 3 * FIRST},
+        "groups has values from 0 to 3; needed are 0 to 2",
+    ),
+    "negative group": (
+        {"covariates": ROWS, "groups": -FIRST},
+        "groups has values from -1 to 0; needed are 0 to 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_new_data_that_do_not_fit_are_refused(name):
+    keywords, message = REFUSED[name]
+    case = rank_cases.sample(seed=52, ties=True, covariates=True, groups=True)
+    fit = rank_cases.fit(Setting(), case)
     with pytest.raises(ValueError, match=message):
         ranks.predict(fit, case.regressor, LEVELS, **keywords)
 
 
-def test_what_does_not_fit_is_refused():
-    case = rank_cases.sample(seed=52, ties=True, covariates=True, groups=True)
+def test_what_a_plain_fit_does_not_know_is_refused():
+    case = rank_cases.sample(seed=53)
     fit = rank_cases.fit(Setting(), case)
-    rows, groups = np.ones((7, 2)), np.zeros(7, int)
-    refused(fit, case, "covariates is None; the model has 2", groups=groups)
-    refused(fit, case, "groups is None; the model has 3", covariates=rows)
-    refused(
-        fit, case, r"covariates must have shape \(7, 2\)", covariates=rows[:, :1], groups=groups
-    )
-    refused(fit, case, r"groups must have shape \(7,\)", covariates=rows, groups=groups[:3])
-    refused(
-        fit, case, "covariates holds 1 non-finite", covariates=rows.copy() * _nan(), groups=groups
-    )
-    refused(fit, case, "groups has values from 0 to 3", covariates=rows, groups=groups + _three())
-    refused(fit, case, "groups has values from -1 to 0", covariates=rows, groups=groups - _one())
-    plain_case = rank_cases.sample(seed=53)
-    plain = rank_cases.fit(Setting(), plain_case)
-    refused(plain, plain_case, "covariates is given; the model has 0", covariates=rows)
-    refused(plain, plain_case, "groups is given; the model has 1", groups=groups)
+    with pytest.raises(ValueError, match="covariates is given; the model has 0"):
+        ranks.predict(fit, case.regressor, LEVELS, covariates=ROWS)
+    with pytest.raises(ValueError, match="groups is given; the model has 1"):
+        ranks.predict(fit, case.regressor, LEVELS, groups=MEMBERS)
     with pytest.raises(ValueError, match=rf"training must have shape \({NUM_OBS},\)"):
-        ranks.predict(plain, plain_case.regressor[1:], LEVELS)
+        ranks.predict(fit, case.regressor[1:], LEVELS)
     with pytest.raises(ValueError, match="regressor holds 1 non-finite"):
-        ranks.predict(plain, plain_case.regressor, np.array([np.nan, 1.0]))
-    without = dataclasses.replace(plain, influence=None)
+        ranks.predict(fit, case.regressor, np.array([np.nan, 1.0]))
+    without = dataclasses.replace(fit, influence=None)
     with pytest.raises(ValueError, match=r"fit\.influence is None .* predict needs it"):
-        ranks.predict(without, plain_case.regressor, LEVELS)
-
-
-def _nan():
-    factors = np.ones((7, 2))
-    factors[3, 1] = np.nan
-    return factors
-
-
-def _three():
-    return np.array([0, 0, 3, 0, 0, 0, 0])
-
-
-def _one():
-    return np.array([0, 0, 1, 0, 0, 0, 0])
+        ranks.predict(without, case.regressor, LEVELS)
 
 
 def test_prediction_of_a_fit_without_regressor_is_refused():

@@ -23,7 +23,6 @@ def data(x64):
     return values.astype(np.float64 if x64 else np.float32)
 
 
-
 def models(x64, **static):
     """One model for each tie weight, given as Python numbers and as an array."""
     dtype = jnp.float64 if x64 else jnp.float32
@@ -123,9 +122,7 @@ def test_traced_fit_needs_the_number_of_groups():
     case = rank_cases.sample(seed=70, groups=True)
 
     def slope(groups):
-        return ranks.fit(
-            ranks.RankRegression(), case.outcome, case.regressor, groups=groups
-        ).slope
+        return ranks.fit(ranks.RankRegression(), case.outcome, case.regressor, groups=groups).slope
 
     with (
         jax.enable_x64(True),
