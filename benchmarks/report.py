@@ -66,17 +66,21 @@ def table(cases):
 
 
 def losses(cases):
-    """Return a line for each case that a peer won."""
+    """Return a line for each case that peers won, with all that were faster than we."""
     lines = []
     for case in cases:
-        ours, ranking = our_best(case), timed(case)
-        if ours is None or not ranking or ranking[0]["name"].startswith(OURS):
+        ours = our_best(case)
+        if ours is None:
             continue
-        winner = ranking[0]
-        lines.append(
-            f"- {case['case']}, n = {case['size']:,}: {winner['name']} takes "
-            f"{winner['wall_median'] / ours:.2f} of our time."
-        )
+        faster = [
+            f"{contender['name']} takes {contender['wall_median'] / ours:.2f}"
+            for contender in timed(case)
+            if contender["wall_median"] < ours
+        ]
+        if faster:
+            lines.append(
+                f"- {case['case']}, n = {case['size']:,}: {', '.join(faster)} of our time."
+            )
     return lines
 
 

@@ -54,8 +54,10 @@ print(fit.summary())
 # %%
 for weight in (0.0, 0.5, 1.0):
     result = frames.rank_regression("r(educ) ~ r(parents)", families, tie_weight=weight)
-    print(f"w = {weight:3.1f}   slope {result.params['r(parents)']:.3f} "
-          f"(s.e. {result.bse['r(parents)']:.3f})")
+    print(
+        f"w = {weight:3.1f}   slope {result.params['r(parents)']:.3f} "
+        f"(s.e. {result.bse['r(parents)']:.3f})"
+    )
 
 # %% [markdown]
 # ## Groups, with ranks over everybody

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 RANK_TOLERANCE = 1e-7
 FEW_ROWS = 8
+SUM_BLOCK = 4096
 
 
 def matmul(left: Array, right: Array) -> Array:
@@ -36,15 +37,24 @@ def products(left: Float[Array, "row obs"], right: Float[Array, "column obs"]) -
     Returns:
         `(row, column)`.
     """
-    if max(left.shape[0], right.shape[0]) > FEW_ROWS:
-        return matmul(left, right.T)
+    if not 0 < max(left.shape[0], right.shape[0]) <= FEW_ROWS or not left.shape[0]:
+        return jnp.sum(_blocked_products(left, right), axis=0)
     return jnp.stack([jnp.sum(row[None] * right, axis=1) for row in left])
+
+
+def _blocked_products(left, right):
+    """Products over blocks of observations: short sums keep their digits in float32."""
+    padding = [(0, 0), (0, -left.shape[1] % SUM_BLOCK)]
+    blocks = [
+        jnp.pad(rows, padding).reshape(rows.shape[0], -1, SUM_BLOCK) for rows in (left, right)
+    ]
+    return jnp.einsum("rbk,cbk->brc", *blocks, precision=jax.lax.Precision.HIGHEST)
 
 
 def group_sums(
     rows: Float[Array, "*row obs"], groups: Int[Array, " obs"] | None, num_groups: int
 ) -> Float[Array, "group *row"]:
-    """Sums over the observations of each group.
+    """Sums over the observations of each group, by blocks: digits are kept in float32.
 
     Args:
         rows: summed along the last axis.
@@ -56,7 +66,11 @@ def group_sums(
     """
     if groups is None:
         return jnp.sum(rows, axis=-1)[None]
-    return jax.ops.segment_sum(jnp.moveaxis(rows, -1, 0), groups, num_groups)
+    num_obs = rows.shape[-1]
+    num_blocks = -(-num_obs // SUM_BLOCK)
+    cell = (jnp.arange(num_obs, dtype=jnp.int32) // SUM_BLOCK) * num_groups + groups
+    sums = jax.ops.segment_sum(jnp.moveaxis(rows, -1, 0), cell, num_blocks * num_groups)
+    return jnp.sum(sums.reshape(num_blocks, num_groups, *rows.shape[:-1]), axis=0)
 
 
 class GroupedQR(eqx.Module):

@@ -49,6 +49,7 @@ def rank_order(values: Real[Array, " obs"]) -> RankOrder:
     Returns:
         The order and tie blocks. Exact in every dtype.
     """
+    values = jnp.asarray(values)
     num_obs = values.shape[0]
     order = jnp.argsort(values, stable=True).astype(jnp.int32)
     return blocks_of_sorted(order, values[order], num_obs)

@@ -42,6 +42,30 @@ def test_sums_by_group(shape):
     np.testing.assert_allclose(together, rows.sum(axis=-1)[None], atol=tolerances.EXACT_ARITHMETIC)
 
 
+def test_sums_by_group_keep_their_digits_in_single_precision():
+    rows = RANDOM.uniform(size=2**21).astype(np.float32)
+    groups = (np.arange(len(rows)) % 2).astype(np.int32)
+    exact = np.bincount(groups, weights=rows)
+    found = np.asarray(numerics.group_sums(jnp.asarray(rows), jnp.asarray(groups), 2), np.float64)
+    np.testing.assert_allclose(found, exact, rtol=tolerances.SINGLE_SUM)
+
+
+@pytest.mark.parametrize("num_rows", [1, 3, 9, 20])
+def test_products_over_observations(num_rows):
+    left, right = RANDOM.normal(size=(num_rows, 70)), RANDOM.normal(size=(2, 70))
+    found = numerics.products(jnp.asarray(left), jnp.asarray(right))
+    np.testing.assert_allclose(found, left @ right.T, atol=tolerances.EXACT_ARITHMETIC * 70)
+
+
+@pytest.mark.parametrize("num_rows", [1, 9])
+def test_products_over_observations_keep_their_digits_in_single_precision(num_rows):
+    row = RANDOM.uniform(size=2**21).astype(np.float32)
+    left = np.tile(row, (num_rows, 1))
+    exact = np.sum(row.astype(np.float64) ** 2)
+    found = np.asarray(numerics.products(jnp.asarray(left), jnp.asarray(row[None])), np.float64)
+    np.testing.assert_allclose(found, exact, rtol=tolerances.SINGLE_SUM)
+
+
 def remainder(column, earlier):
     """Norm of what earlier columns leave of a column, relative to its own norm."""
     norm = np.linalg.norm(column)

@@ -15,6 +15,7 @@ from rank_definition import Setting
 
 from jaxpapers import ranks
 from jaxpapers.engine import Status
+from jaxpapers.ranks.bootstrap import presort, refit
 
 
 def hoeffding_variance(correlation, num_nodes=60):
@@ -112,6 +113,35 @@ def test_groups_over_many_chunks_equal_the_definition_in_both_precisions():
     assert off.max() < tolerances.DEFINITION
     np.testing.assert_allclose(double.influence, reference.psi, atol=1e-9)
     assert_single_is_close(single, double)
+
+
+def shapes(num_obs, *, num_covariates=1):
+    """Shapes of a large sample in single precision, without data."""
+    row = jax.ShapeDtypeStruct((num_obs,), jnp.float32)
+    covariates = jax.ShapeDtypeStruct((num_obs, num_covariates), jnp.float32)
+    return row, covariates, jax.ShapeDtypeStruct((num_obs,), jnp.int32)
+
+
+@pytest.mark.parametrize("num_groups", [None, 2, 200])
+@pytest.mark.parametrize("num_obs", [60_000, 100_000_000])
+def test_squares_of_large_sample_sizes_do_not_overflow(num_groups, num_obs):
+    model = ranks.RankRegression(tie_weight=np.float32(1))
+    row, covariates, groups = shapes(num_obs)
+
+    def everything(outcome, regressor, covariates, groups):
+        by = {} if num_groups is None else {"groups": groups, "num_groups": num_groups}
+        fit = ranks.fit(model, outcome, regressor, covariates=covariates, **by)
+        groups = groups if by else None
+        sample = presort(
+            model, outcome, regressor, covariates, groups, None, num_groups=num_groups or 1
+        )
+        return fit.cov, refit(sample, jnp.ones_like(outcome), studentize=True)
+
+    with jax.enable_x64(False):
+        cov, (_, bse) = jax.eval_shape(everything, row, row, covariates, groups)
+    size = 3 * (num_groups or 1)
+    assert (cov.shape, bse.shape) == ((size, size), (size,))
+    assert cov.dtype == bse.dtype == jnp.float32
 
 
 def test_single_precision_knows_a_fit_without_variance():
