@@ -44,11 +44,13 @@ def products(left: Float[Array, "row obs"], right: Float[Array, "column obs"]) -
 
 def _blocked_products(left, right):
     """Products over blocks of observations: short sums keep their digits in float32."""
-    padding = [(0, 0), (0, -left.shape[1] % SUM_BLOCK)]
-    blocks = [
-        jnp.pad(rows, padding).reshape(rows.shape[0], -1, SUM_BLOCK) for rows in (left, right)
-    ]
-    return jnp.einsum("rbk,cbk->brc", *blocks, precision=jax.lax.Precision.HIGHEST)
+    num_blocks = -(-left.shape[1] // SUM_BLOCK)
+    padding = [(0, 0), (0, num_blocks * SUM_BLOCK - left.shape[1])]
+    left, right = (
+        jnp.pad(rows, padding).reshape(rows.shape[0], num_blocks, SUM_BLOCK)
+        for rows in (left, right)
+    )
+    return jnp.einsum("rbk,cbk->brc", left, right, precision=jax.lax.Precision.HIGHEST)
 
 
 def group_sums(
