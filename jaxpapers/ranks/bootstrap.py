@@ -17,7 +17,7 @@ from .results import BootstrapDraws
 from .sample import Sample, arrange
 from .solve import check_data, fit, fitted_values, float_dtype
 
-PIVOT_ROUNDING = 1e4
+PIVOT_ROUNDING = 100.0
 
 
 class Presorted(eqx.Module):
@@ -287,6 +287,6 @@ def _variance(presorted, base, white, inverse, counts):
     slopes = white[:, base.slope_index or 0]
     if sample.groups is None:
         psi = matmul(bread[0], scores(model, sample, base, slopes[0], residuals, counts))
-        return jnp.sum(counts[None] * psi**2, axis=1) / num_obs**2
+        return jnp.sum(counts[None] * psi**2, axis=1) / float(num_obs) ** 2
     influence = grouped_influence(model, sample, base, slopes, residuals, bread, counts)
     return influence.variance(counts)

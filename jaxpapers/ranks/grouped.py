@@ -183,7 +183,7 @@ class GroupedInfluence(eqx.Module):
             return total + matmul(rows.T, rows), None
 
         zero = jnp.zeros((num_params, num_params), self.own.dtype)
-        return jax.lax.scan(add, zero, self._starts())[0] / num_obs**2
+        return jax.lax.scan(add, zero, self._starts())[0] / float(num_obs) ** 2
 
     def variance(self, counts: Float[Array, " obs"]) -> Float[Array, " param"]:
         """`sum_i c_i psi_i^2 / obs^2`: variances of the parameters of a draw.
@@ -201,7 +201,7 @@ class GroupedInfluence(eqx.Module):
             return total + matmul(counts[members][None], self._rows(start) ** 2)[0], None
 
         zero = jnp.zeros(num_params, self.own.dtype)
-        return jax.lax.scan(add, zero, self._starts())[0] / num_obs**2
+        return jax.lax.scan(add, zero, self._starts())[0] / float(num_obs) ** 2
 
     def _starts(self):
         return jnp.arange(0, self.groups.shape[0], CHUNK_SIZE, dtype=jnp.int32)

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .. import engine
+
 KINDS = ("rank", "level")
 
 
@@ -55,11 +57,12 @@ class RankRegression(eqx.Module):
             raise ValueError(
                 f"tie_weight has shape {np.shape(self.tie_weight)}; needed is one number"
             )
-        if isinstance(self.tie_weight, np.ndarray) and not 0 <= self.tie_weight <= 1:
+        if engine.is_concrete(self.tie_weight) and not 0 <= float(self.tie_weight) <= 1:
             raise ValueError(
                 f"tie_weight is {float(self.tie_weight)}; needed is a number in [0, 1]"
             )
-        if len(self.increasing) != 2 or not all(isinstance(d, bool) for d in self.increasing):
+        directions = self.increasing if isinstance(self.increasing, tuple) else ()
+        if len(directions) != 2 or not all(isinstance(d, bool) for d in directions):
             raise ValueError(
                 f"increasing is {self.increasing!r}; needed are two booleans: outcome, regressor"
             )

@@ -160,7 +160,8 @@ class BootstrapDraws(eqx.Module):
         count = jnp.sum(sound)
         mean = jnp.sum(jnp.where(sound, self.params, 0), axis=0) / count
         centred = jnp.where(sound, self.params - mean[None], 0)
-        return matmul(centred.T, centred) / (count - 1)
+        several = jnp.where(count > 1, count - 1, jnp.nan)  # no draws, no made-up spread
+        return matmul(centred.T, centred) / several
 
     @property
     def bse(self) -> Float[Array, " param"]:

@@ -117,13 +117,18 @@ def coverage(
         Estimates and standard errors of all samples beside the truth.
 
     Raises:
-        ValueError: counts below 1.
+        ValueError: counts below 1; a model that is not rank on rank.
         TypeError: a key that is not typed.
     """
     engine.check_key(key)
     for name, count in (("num_obs", num_obs), ("num_replicates", num_replicates)):
         engine.check_count(name, count)
     engine.check_count("batch_size", batch_size)
+    if (model.outcome, model.regressor, *model.increasing) != ("rank", "rank", True, True):
+        raise ValueError("model must be rank on rank, both increasing: the truth is known for it")
+    truth = population.slope(float(model.tie_weight))
+    dtype = jnp.zeros(()).dtype
+    model, population = jax.tree.map(lambda number: jnp.asarray(number, dtype), (model, population))
     rows = engine.replicate(
         key,
         SimulatedFit(num_obs),
@@ -135,6 +140,5 @@ def coverage(
         progress=progress,
         checkpoint=checkpoint,
     )
-    truth = jnp.asarray(population.slope(float(model.tie_weight)), rows.dtype)
     slope, bse, homoskedastic, robust = rows.T
-    return CoverageDraws(slope, bse, homoskedastic, robust, truth)
+    return CoverageDraws(slope, bse, homoskedastic, robust, jnp.asarray(truth, dtype))

@@ -59,6 +59,7 @@ def fit(
         TypeError: arguments that are not real arrays.
     """
     num_groups = check_data(model, outcome, regressor, covariates, groups, num_groups)
+    check_order(order, np.shape(outcome)[0])
     model = model.cast(float_dtype(outcome, regressor, covariates))
     return _fit(model, outcome, regressor, covariates, groups, order, num_groups=num_groups)
 
@@ -93,10 +94,11 @@ def check_data(
         named["regressor"] = (regressor, ("obs",))
     if covariates is not None:
         named["covariates"] = (covariates, ("obs", "covariate"))
-    sizes = engine.check_shapes(named)
+    sizes = engine.check_shapes(named, kind="real")
     engine.check_finite({name: value for name, (value, _) in named.items()})
     for name, (value, _) in named.items():
         engine.warn_if_truncated(name, value)
+        _check_integers(name, value)
     num_columns = model.num_columns(
         has_regressor=regressor is not None, num_covariates=sizes.get("covariate", 0)
     )
@@ -109,6 +111,38 @@ def check_data(
             f"{num_columns * num_groups}, one per coefficient"
         )
     return num_groups
+
+
+def _check_integers(name, value):
+    """Refuses NumPy integers that JAX would cut off: 64 bits while x64 is off."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or not value.size:
+        return
+    bounds = np.iinfo(jnp.result_type(value))
+    if value.max() > bounds.max or value.min() < bounds.min:
+        raise ValueError(
+            f"{name} holds integers beyond {bounds.dtype}; convert it to float or enable x64: "
+            'jax.config.update("jax_enable_x64", True)'
+        )
+
+
+def check_order(order: tuple | None, num_obs: int) -> None:
+    """Checks orders of the outcome and the regressor.
+
+    Args:
+        order: as in `fit`.
+        num_obs: sample size.
+
+    Raises:
+        TypeError: not a pair of orders.
+        ValueError: an order of another length.
+    """
+    if order is None:
+        return
+    if not isinstance(order, tuple | list) or len(order) != 2:
+        raise TypeError("order must be a pair of rank orders: of the outcome and the regressor")
+    for index, one in enumerate(order):
+        if one is not None and one.order.shape != (num_obs,):
+            raise ValueError(f"order[{index}] must have shape ({num_obs},), got {one.order.shape}")
 
 
 def check_groups(groups: ArrayLike | None, num_groups: int | None, num_obs: int) -> int:
@@ -184,6 +218,8 @@ def _fit(model, outcome, regressor, covariates, groups, order, *, num_groups):
     bread = matmul(inverse, jnp.swapaxes(inverse, 1, 2))
     slopes = coefficients[:, base.slope_index or 0]
     cov, influence = _sandwich(model, sample, base, slopes, residuals, bread)
+    fixed = _without_variance(base.outcome, cov, bread, factors.kept)
+    cov = jnp.where(fixed[:, None] | fixed[None], 0, cov)
     naive = _naive_covariances(base, residuals, bread, sample.groups, factors.kept)
     kept = factors.kept.T.reshape(-1)
     missing = jnp.where(kept, 0, jnp.nan).astype(dtype)
@@ -198,7 +234,7 @@ def _fit(model, outcome, regressor, covariates, groups, order, *, num_groups):
         residuals=sample.to_original(residuals),
         r_squared=_r_squared(model, base.outcome, residuals, groups),
         tie_shares=_tie_shares(sample),
-        status=_status(base, residuals, cov, kept, sample),
+        status=_status(cov, kept, fixed),
         model=model,
         num_groups=num_groups,
         has_regressor=regressor is not None,
@@ -231,13 +267,13 @@ def _sandwich(model, sample, base, slopes, residuals, bread):
     if sample.groups is None:
         rows = scores(model, sample, base, slopes[0], residuals)
         psi = num_obs * matmul(bread[0], rows)
-        return products(psi, psi) / num_obs**2, sample.to_original(psi).T
+        return products(psi, psi) / float(num_obs) ** 2, sample.to_original(psi).T
     influence = grouped_influence(model, sample, base, slopes, residuals, num_obs * bread)
     num_params = base.columns.shape[0] * sample.num_groups
     if num_obs * num_params > MAX_INFLUENCE_SIZE:
         return influence.covariance(), None
     rows = influence.all()
-    return matmul(rows.T, rows) / num_obs**2, sample.to_original(rows.T).T
+    return matmul(rows.T, rows) / float(num_obs) ** 2, sample.to_original(rows.T).T
 
 
 def _naive_covariances(base, residuals, bread, groups, kept):
@@ -282,17 +318,16 @@ def _tie_shares(sample):
     return jnp.stack(shares)
 
 
-def _status(base, residuals, cov, kept, sample):
+def _without_variance(outcome, cov, bread, kept):
+    """Kept parameters whose variance is rounding: a perfect fit, an outcome all tied."""
+    diagonal = jnp.diagonal(bread, axis1=1, axis2=2).T.reshape(-1)
+    rounding = ROUNDING * jnp.finfo(cov.dtype).eps
+    floor = rounding**2 * diagonal * jnp.mean(outcome**2)
+    return kept.T.reshape(-1) & (jnp.diag(cov) <= floor)
+
+
+def _status(cov, kept, fixed):
     """The most serious thing to say about a fit."""
-    num_obs = residuals.shape[0]
-    spread = jnp.sqrt(jnp.mean(residuals**2))
-    scale = jnp.sqrt(jnp.mean(base.outcome**2))
-    rounding = ROUNDING * jnp.finfo(residuals.dtype).eps
-    flat = spread <= rounding * scale
-    variance = jnp.where(kept, jnp.diag(cov), 0)
-    no_variance = flat & (jnp.max(variance) * num_obs <= (rounding * jnp.maximum(scale, 1)) ** 2)
-    status = jnp.asarray(Status.OK, jnp.int32)
-    status = jnp.where(no_variance, jnp.asarray(Status.DEGENERATE, jnp.int32), status)
-    status = jnp.where(jnp.all(kept), status, jnp.asarray(Status.COLLINEAR, jnp.int32))
-    finite = jnp.all(jnp.isfinite(cov))
-    return jnp.where(finite, status, jnp.asarray(Status.NON_FINITE, jnp.int32))
+    status = jnp.where(jnp.any(fixed), Status.DEGENERATE, Status.OK)
+    status = jnp.where(jnp.all(kept), status, Status.COLLINEAR)
+    return jnp.where(jnp.all(jnp.isfinite(cov)), status, Status.NON_FINITE).astype(jnp.int32)

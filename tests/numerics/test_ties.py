@@ -54,7 +54,7 @@ def test_order_and_blocks(x64, name):
     assert_is_order_of(rank_order(jnp.asarray(values)), values)
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint32, np.float16, bool])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint32, np.float16, bool])
 def test_order_in_other_dtypes(dtype):
     values = RANDOM.integers(0, 200, SIZE).astype(dtype)
     assert_is_order_of(rank_order(jnp.asarray(values)), values)
@@ -166,8 +166,12 @@ def test_derivatives():
         weight = jnp.asarray(0.4, jnp.float64)
         counts = jnp.asarray(RANDOM.uniform(0.5, 2, SIZE)[held])
         rows = jnp.asarray(RANDOM.normal(size=(2, SIZE)))
-        check_grads(lambda w, c: sample_ranks(blocks, w, c), (weight, counts), order=1)
-        check_grads(lambda w, m: indicator_sums(blocks, w, m), (weight, rows), order=1)
+        check_grads(
+            lambda w, c: sample_ranks(blocks, w, c), (weight, counts), order=1, modes=["rev"]
+        )
+        check_grads(
+            lambda w, m: indicator_sums(blocks, w, m), (weight, rows), order=1, modes=["rev"]
+        )
 
 
 def test_single_precision_ranks_have_one_rounding():

@@ -98,8 +98,8 @@ VALUES = {
 }
 ORDER = ranks.rank_order(jnp.asarray(X[1:]))
 ORDERS = {
-    "short regressor": ((None, ORDER), r"order\[1\].* \(48,\), got \(47,\)"),
-    "short outcome": ((ORDER, None), r"order\[0\].* \(48,\), got \(47,\)"),
+    "short regressor": ((None, ORDER), r"order of the regressor .* \(48,\), got \(47,\)"),
+    "short outcome": ((ORDER, None), r"order of the outcome .* \(48,\), got \(47,\)"),
 }
 
 

@@ -152,6 +152,18 @@ def test_single_precision_knows_a_fit_without_variance():
         np.testing.assert_allclose(fit.params, [0, 1], atol=1e-5)
 
 
+def test_single_precision_keeps_the_variance_of_a_level_far_from_zero():
+    setting = Setting(outcome="level", tie_weight=0.5)
+    case = rank_cases.sample(seed=63)
+    outcome = (10_000 + case.outcome).astype(np.float32)
+    case = dataclasses.replace(case, outcome=outcome, regressor=case.regressor.astype(np.float32))
+    reference = rank_definition.evaluate(setting, case)
+    with jax.enable_x64(False):
+        fit = rank_cases.fit(setting, case)
+        assert fit.status == Status.OK
+        np.testing.assert_allclose(fit.bse, np.sqrt(np.diag(reference.cov)), rtol=1e-2)
+
+
 def test_influence_that_would_not_fit_in_memory_is_left_out(monkeypatch):
     monkeypatch.setattr("jaxpapers.ranks.solve.MAX_INFLUENCE_SIZE", 1_000)
     setting, parts = rank_cases.SETTINGS["groups, covariates"]
