@@ -140,9 +140,11 @@ def check_order(order: tuple | None, num_obs: int) -> None:
         return
     if not isinstance(order, tuple | list) or len(order) != 2:
         raise TypeError("order must be a pair of rank orders: of the outcome and the regressor")
-    for index, one in enumerate(order):
+    for name, one in zip(("outcome", "regressor"), order, strict=True):
         if one is not None and one.order.shape != (num_obs,):
-            raise ValueError(f"order[{index}] must have shape ({num_obs},), got {one.order.shape}")
+            raise ValueError(
+                f"the order of the {name} must have shape ({num_obs},), got {one.order.shape}"
+            )
 
 
 def check_groups(groups: ArrayLike | None, num_groups: int | None, num_obs: int) -> int:
