@@ -231,6 +231,27 @@ def test_single_precision_bears_a_regressor_of_many_zeros(tie_weight):
         assert draws.num_failed == 0
 
 
+def test_single_precision_knows_a_draw_without_a_rare_dummy():
+    case = rank_cases.sample(seed=26, covariates=True, num_obs=LARGE)
+    dummy = (np.arange(LARGE) == LARGE // 2).astype(np.float32)
+    with jax.enable_x64(False):
+        outcome, regressor = case.outcome.astype(np.float32), case.regressor.astype(np.float32)
+        draws = ranks.bootstrap(
+            KEY,
+            ranks.RankRegression(tie_weight=np.float32(0.5)),
+            outcome,
+            regressor,
+            covariates=np.stack([dummy, case.covariates[:, 0].astype(np.float32)], axis=1),
+            num_replicates=200,
+            batch_size=50,
+        )
+        keys = jax.vmap(lambda r: jax.random.fold_in(KEY, r))(jnp.arange(200))
+        counts = jax.vmap(lambda key: draw_counts(key, LARGE, jnp.dtype("float32")))(keys)
+        place = np.argsort(regressor, kind="stable").tolist().index(LARGE // 2)
+        np.testing.assert_array_equal(np.isnan(draws.params[:, 2]), counts[:, place] == 0)
+        assert np.nanmax(np.abs(draws.params)) < 2
+
+
 # Bootstrap against asymptotic standard errors on a design where naive ones are far off.
 # With R draws the ratio has a standard error of sqrt(1 / 2R) = .022: four of them are 9 %, a false
 # alarm of 6e-5; EHW standard errors are 36 % too small there.
