@@ -17,7 +17,7 @@ from .results import BootstrapDraws
 from .sample import Sample, arrange
 from .solve import check_data, fit, fitted_values, float_dtype
 
-PIVOT_ROUNDING = 100.0
+PIVOT_ROUNDING = 300.0
 
 
 class Presorted(eqx.Module):
