@@ -126,7 +126,7 @@ def succeeds(command, **settings):
 
 def make_venv(venv):
     """Makes an empty environment with pip in it."""
-    if importlib.util.find_spec("ensurepip") is None:
+    if any(importlib.util.find_spec(module) is None for module in ("venv", "ensurepip")):
         package = "python{}.{}-venv".format(*sys.version_info)
         sys.exit(f"Python's venv is incomplete; on Debian or Ubuntu: sudo apt install {package}")
     if venv.exists():

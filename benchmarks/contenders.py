@@ -2,7 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+
+def not_run(*answer: Any) -> Any:
+    """Stand in for the functions of a contender that says why it is missing.
+
+    Raises:
+        AssertionError: Always: nobody runs such a contender.
+    """
+    del answer
+    raise AssertionError("a contender without a job was run; needed is run, or why_missing")
 
 
 @dataclass(frozen=True)
@@ -12,20 +22,24 @@ class Contender:
     Attributes:
         name: What the tables call it.
         note: How it does the job, in a phrase.
-        run: Does the job and waits until it is done.
-        error: Takes what `run` gave; returns how far it is off in units of what is tolerated.
+        run: Does the job and waits until it is done; may be left out where `why_missing` is given.
+        error: Takes what `run` gave; returns how far it is off in units of what is tolerated;
+            may be left out likewise.
         seconds: Takes what `run` gave; returns the wall and CPU seconds that the contender measured
             itself, for one that runs in another program. None: the harness measures.
         memory: Returns megabytes by name of what the process's peak does not show. None: nothing.
+        compiler: Who compiles what it runs, "jax" or "numba", and is asked how long that took.
+            None: nobody does.
         why_missing: Why it cannot be run here; None if it can.
     """
 
     name: str
     note: str
-    run: Callable[[], Any]
-    error: Callable[[Any], float]
+    run: Callable[[], Any] = not_run
+    error: Callable[[Any], float] = not_run
     seconds: Callable[[Any], tuple[float, float]] | None = None
     memory: Callable[[Any], Mapping[str, float]] | None = None
+    compiler: Literal["jax", "numba"] | None = None
     why_missing: str | None = None
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from benchmarks import allocator
+
 PACKAGES = ("jaxpapers", "jax", "jaxlib", "numpy", "scipy", "numba", "statsmodels")
 VARIABLES = (
     "OMP_NUM_THREADS",
@@ -40,6 +42,8 @@ def describe():
         "python": platform.python_version(),
         "versions": {name: installed(name) for name in PACKAGES},
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "allocator": allocator.current(),
+        "transparent_hugepages": allocator.kernel_setting(),
         "commit": commit(),
     }
 

@@ -1,8 +1,7 @@
-"""The timing harness: check the answer, then time the contenders in turns, then their memory."""
+"""The timing harness: check answers, time contenders in turns, then run each in a fresh process."""
 
 import gc
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -10,10 +9,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.compile_clock import compile_clock
 from benchmarks.contenders import Case, Contender
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 PROBE = Path(__file__).with_name("probe.py")
 PROBE_SECONDS = 1_800
+PROCESS_STATUS = Path("/proc/self/status")
 
 
 def timed(contender: Contender) -> tuple[Any, float, float]:
@@ -36,13 +42,14 @@ def measure_case(suite: str, case: Case, *, num_repeats: int, with_memory: bool)
 
     Each contender runs once, which compiles what it has to compile, and its answer is checked; one
     that is wrong is not timed. The others then take turns (A B C A B C ...), so that whatever else
-    the machine does falls on all alike. Memory is measured in fresh processes.
+    the machine does falls on all alike. Memory and compiling are measured in fresh processes.
 
     Args:
         suite: Name of the module in `cases` that the case comes from.
         case: The case.
         num_repeats: Timed runs of each contender.
-        with_memory: Whether to measure memory.
+        with_memory: Whether to measure memory. Without, compiling is what the first run compiled,
+            which leaves out what an earlier contender or case has compiled in this process.
 
     Returns:
         The record of the case, ready for JSON.
@@ -58,7 +65,7 @@ def measure_case(suite: str, case: Case, *, num_repeats: int, with_memory: bool)
     for contender in running:
         summarise(records[contender.name])
         if with_memory:
-            records[contender.name]["memory"] = peak_memory(suite, case, contender)
+            records[contender.name] |= fresh_run(suite, case, contender)
     return {
         "case": case.name,
         "size": case.size,
@@ -69,37 +76,45 @@ def measure_case(suite: str, case: Case, *, num_repeats: int, with_memory: bool)
 
 
 def first_run(contender: Contender) -> dict[str, Any]:
-    """Run a contender for the first time and check its answer."""
+    """Run a contender for the first time, see what is compiled in it, and check its answer."""
     record: dict[str, Any] = {"name": contender.name, "note": contender.note}
     if contender.why_missing is not None:
         return record | {"status": "not run", "why": contender.why_missing}
-    result, wall, _ = timed(contender)
+    with compile_clock(contender.compiler) as clock:
+        result, wall, _ = timed(contender)
     error = float(contender.error(result))
-    record |= {"first_run_seconds": wall, "error_over_tolerance": error}
+    record |= {
+        "first_run_seconds": wall,
+        "compile_seconds": clock.seconds,
+        "error_over_tolerance": error,
+    }
     if not error <= 1.0:
         return record | {"status": "wrong", "why": f"its error is {error:.3g} of what is tolerated"}
     return record | {"status": "ok", "wall_seconds": [], "cpu_seconds": []}
 
 
 def summarise(record: dict[str, Any]) -> None:
-    """Add medians and spread of the timed runs, and what the first run took beyond the median."""
+    """Add medians and spread of the timed runs."""
     for kind in ("wall", "cpu"):
         seconds = record[f"{kind}_seconds"]
         record[f"{kind}_median"] = statistics.median(seconds)
         record[f"{kind}_range"] = [min(seconds), max(seconds)]
-    compile_seconds = record["first_run_seconds"] - record["wall_median"]
-    record["compile_seconds"] = max(compile_seconds, 0.0)
 
 
-def peak_memory(suite: str, case: Case, contender: Contender) -> dict[str, Any]:
-    """Run a contender once in a fresh process and return its memory in megabytes."""
+def fresh_run(suite: str, case: Case, contender: Contender) -> dict[str, Any]:
+    """Run a contender once in a fresh process.
+
+    Returns:
+        `memory` in megabytes and `compile_seconds`; if it fails, `memory` says why.
+    """
     command = [sys.executable, str(PROBE), suite, case.name, str(case.size), contender.name]
     try:
         done = subprocess.run(
             command, capture_output=True, check=True, text=True, timeout=PROBE_SECONDS
         )
     except subprocess.SubprocessError as error:
-        return {"failed": f"{type(error).__name__}: {getattr(error, 'stderr', '') or error}"[-500:]}
+        why = f"{type(error).__name__}: {getattr(error, 'stderr', '') or error}"
+        return {"memory": {"failed": why[-500:]}}
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -108,18 +123,31 @@ def resident_peak() -> float:
 
     Linux hands a new process the peak of the one that started it in getrusage, so there it is
     read from /proc.
+
+    Raises:
+        RuntimeError: If the system tells neither way, as Windows does.
     """
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**10
+    if PROCESS_STATUS.exists():
+        lines = PROCESS_STATUS.read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 2**10
+    if resource is None:
+        raise RuntimeError(
+            f"peak memory is not known on {sys.platform}; needed is Linux or macOS: leave memory "
+            "out with --no-memory"
+        )
     unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def probe_memory(contender: Contender) -> dict[str, float]:
-    """Run a contender once in this process and return its memory in megabytes."""
+def probe(contender: Contender) -> dict[str, Any]:
+    """Run a contender once in this process, which has run nothing before.
+
+    Returns:
+        `memory` in megabytes and `compile_seconds`.
+    """
     before = resident_peak()
-    result = contender.run()
-    record = {"before_mb": before, "peak_mb": resident_peak()}
-    return record | dict(contender.memory(result) if contender.memory is not None else {})
+    with compile_clock(contender.compiler) as clock:
+        result = contender.run()
+    memory = {"before_mb": before, "peak_mb": resident_peak()}
+    memory |= dict(contender.memory(result) if contender.memory is not None else {})
+    return {"memory": memory, "compile_seconds": clock.seconds}

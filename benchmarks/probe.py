@@ -1,4 +1,4 @@
-"""Measure the memory of one contender: started by `measure.py` in a fresh process."""
+"""Measure memory and compiling of one contender: started by `measure.py` in a fresh process."""
 
 import sys
 from pathlib import Path
@@ -11,14 +11,14 @@ from benchmarks.run import find_case, ready_process
 
 
 def main() -> None:
-    """Read suite, case, size and contender from the command line and print the memory as JSON."""
+    """Read suite, case, size and contender and print what is measured as JSON."""
     suite, case_name, size, contender_name = sys.argv[1:]
     with ready_process():
-        from benchmarks.measure import probe_memory
+        from benchmarks.measure import probe
 
         contenders = find_case(suite, case_name, int(size)).build()
         contender = next(c for c in contenders if c.name == contender_name)
-        print(json.dumps(probe_memory(contender)))
+        print(json.dumps(probe(contender)))
 
 
 if __name__ == "__main__":

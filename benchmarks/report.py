@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 OURS = "jaxpapers"
+NOT_PUBLISHABLE = "**Not to be published: a quick run, to see that it runs.**"
 HEADER = ("n", "contender", "wall s", "range", "CPU s", "compile s", "peak MB", "wall / ours")
 
 
@@ -92,18 +93,25 @@ def environment_line(record):
     return (
         f"{environment['processor']}, {environment['num_cores']} cores, {environment['device']}; "
         f"Python {environment['python']}, {', '.join(versions)}; commit {environment['commit']}; "
-        f"{environment['started']}; load at start {'unknown' if load is None else f'{load:.2f}'}."
+        f"{environment['started']}; load at start {'unknown' if load is None else f'{load:.2f}'}; "
+        f"allocator {environment['allocator']}, transparent huge pages "
+        f"{environment['transparent_hugepages'] or 'unknown'}."
     )
 
 
 def render(record):
     """Return the Markdown report of a record."""
     lines = [environment_line(record)]
+    if not record["publishable"]:
+        lines = [NOT_PUBLISHABLE, "", *lines]
     names = dict.fromkeys(case["case"] for case in record["cases"])
     for name in names:
         cases = [case for case in record["cases"] if case["case"] == name]
         repeats = min(case["num_repeats"] for case in cases)
-        lines += ["", f"### {name} (median of {repeats}, {cases[0]['dtype']})", "", *table(cases)]
+        how = f"median of {repeats}, {cases[0]['dtype']}"
+        if not record["publishable"]:
+            how += ", quick run"
+        lines += ["", f"### {name} ({how})", "", *table(cases)]
     lost = losses(record["cases"])
     return "\n".join([*lines, "", "### Losses", "", *(lost or ["None."])])
 

@@ -1,4 +1,4 @@
-"""Run a benchmark: `python benchmarks/run.py ranks --output benchmarks/results/ranks.json`."""
+"""Run benchmarks: `python benchmarks/run.py`, or one suite with settings of its own."""
 
 import argparse
 import contextlib
@@ -10,8 +10,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks import allocator
+
+SCRIPT = Path(__file__).resolve()
 SUITES = ("ranks",)
+ALL = "all"
+RESULTS = SCRIPT.with_name("results")
 LEAST_REPEATS = 9
+QUICK_REPEATS = 3
 
 
 @contextlib.contextmanager
@@ -59,10 +65,16 @@ def whole_number(text):
     return int(value)
 
 
-def parse_arguments(arguments):
-    """Return the settings of a run from its command line."""
+def make_parser():
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suite", choices=SUITES, help="what is measured")
+    parser.add_argument(
+        "suite",
+        nargs="?",
+        default=ALL,
+        choices=(ALL, *SUITES),
+        help=f"what is measured (default: {ALL})",
+    )
     parser.add_argument(
         "--sizes",
         type=whole_number,
@@ -74,12 +86,55 @@ def parse_arguments(arguments):
     parser.add_argument(
         "--repeats",
         type=whole_number,
-        default=LEAST_REPEATS,
-        help=f"timed runs of each contender (default: {LEAST_REPEATS})",
+        help=f"timed runs of each contender, at least {LEAST_REPEATS} unless --quick "
+        f"(default: {LEAST_REPEATS}, with --quick {QUICK_REPEATS})",
     )
-    parser.add_argument("--no-memory", action="store_true", help="do not measure memory")
-    parser.add_argument("--output", type=Path, required=True, help="JSON record to write")
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="to see that it runs; the record is marked as not to be published",
+    )
+    parser.add_argument(
+        "--allocator",
+        choices=allocator.CHOICES,
+        default=allocator.DEFAULT,
+        help="hugepages: malloc asks for huge pages, for all contenders (Linux with glibc)",
+    )
+    parser.add_argument(
+        "--no-memory",
+        action="store_true",
+        help="leave fresh processes out: no memory, compiling of the first run",
+    )
+    parser.add_argument(
+        "--output", type=Path, help="JSON record to write (default: benchmarks/results/SUITE.json)"
+    )
+    return parser
+
+
+def parse_arguments(arguments):
+    """Return the settings of a run from its command line.
+
+    Raises:
+        SystemExit: If the words are not those of a run that can be done.
+    """
+    parser = make_parser()
+    settings = parser.parse_args(arguments)
+    if settings.suite == ALL and (settings.output or settings.cases):
+        parser.error(f"--output and --cases need a suite: one of {', '.join(SUITES)}")
+    if settings.repeats is None:
+        settings.repeats = QUICK_REPEATS if settings.quick else LEAST_REPEATS
+    if settings.repeats < LEAST_REPEATS and not settings.quick:
+        parser.error(
+            f"--repeats is {settings.repeats}; needed are at least {LEAST_REPEATS}, or --quick, "
+            "whose record is marked as not to be published"
+        )
+    return settings
+
+
+def records_to_make(settings):
+    """Return the suites to measure and where the record of each goes."""
+    names = SUITES if settings.suite == ALL else (settings.suite,)
+    return {name: settings.output or RESULTS / f"{name}.json" for name in names}
 
 
 def print_case(record):
@@ -89,32 +144,42 @@ def print_case(record):
         line = f"  {contender['name']:26}"
         if contender["status"] == "ok":
             line += f"wall {contender['wall_median']:9.4f} s   cpu {contender['cpu_median']:9.4f} s"
-            line += f"   first run {contender['first_run_seconds']:8.2f} s"
+            line += f"   compile {contender['compile_seconds']:8.2f} s"
         else:
             line += f"{contender['status']}: {contender['why']}"
         print(line, flush=True)
 
 
-def main(arguments=None):
+def run_suite(suite, output, settings):
     """Measure the cases asked for, one after the other, and write the record after each."""
-    settings = parse_arguments(arguments)
-    with ready_process():
-        from benchmarks import environment, measure
+    from benchmarks import environment, measure
 
-        cases = select(find_cases(settings.suite, settings.sizes), settings.cases)
-        record = {"suite": settings.suite, "environment": environment.describe(), "cases": []}
-        settings.output.parent.mkdir(parents=True, exist_ok=True)
-        for case in cases:
-            result = measure.measure_case(
-                settings.suite,
-                case,
-                num_repeats=settings.repeats,
-                with_memory=not settings.no_memory,
-            )
-            result["load_average_after"] = environment.load_average()
-            record["cases"].append(result)
-            settings.output.write_text(json.dumps(record, indent=1) + "\n")
-            print_case(result)
+    cases = select(find_cases(suite, settings.sizes), settings.cases)
+    record = {
+        "suite": suite,
+        "publishable": not settings.quick,
+        "environment": environment.describe(),
+        "cases": [],
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    for case in cases:
+        result = measure.measure_case(
+            suite, case, num_repeats=settings.repeats, with_memory=not settings.no_memory
+        )
+        result["load_average_after"] = environment.load_average()
+        record["cases"].append(result)
+        output.write_text(json.dumps(record, indent=1) + "\n")
+        print_case(result)
+
+
+def main(arguments=None):
+    """Measure the suites asked for, under the allocator asked for."""
+    words = sys.argv[1:] if arguments is None else arguments
+    settings = parse_arguments(words)
+    allocator.settle(settings.allocator, SCRIPT, words)
+    with ready_process():
+        for suite, output in records_to_make(settings).items():
+            run_suite(suite, output, settings)
 
 
 if __name__ == "__main__":

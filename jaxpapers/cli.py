@@ -84,6 +84,8 @@ def ranks_fit(
     tie_weight: float = 1.0,
     by: str | None = None,
     vcov: Literal["rank", "iid", "HC1"] = "rank",
+    missing: Literal["drop", "refuse"] = "drop",
+    precision: Literal["double", "single"] = "double",
     output: Path | None = None,
 ) -> int:
     """Fit a regression with ranks to a data file and print its summary.
@@ -94,6 +96,8 @@ def ranks_fit(
         tie_weight: Weight of ties in ranks, from 0 (smallest rank) over 0.5 (mid-rank) to 1.
         by: Column of groups: own coefficients per group, ranks pooled over all.
         vcov: Variance: rank is the consistent one; iid and HC1 are for comparison.
+        missing: drop leaves rows with missing values out and prints how many, refuse is an error.
+        precision: single computes in float32: standard errors are right to 1e-5.
         output: JSON file for coefficients, covariance, counts and tie shares.
 
     Returns:
@@ -103,7 +107,15 @@ def ranks_fit(
     from jaxpapers.experiments.files import write_json
 
     table = frames.read_table(data)
-    result = frames.rank_regression(formula, table, tie_weight=tie_weight, by=by, vcov=vcov)
+    result = frames.rank_regression(
+        formula,
+        table,
+        tie_weight=tie_weight,
+        by=by,
+        vcov=vcov,
+        missing="raise" if missing == "refuse" else "drop",
+        precision=precision,
+    )
     print(result.summary())
     if output is not None:
         write_json(output, result.to_dict())

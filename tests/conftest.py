@@ -66,6 +66,16 @@ def x64(request):
         yield request.param
 
 
+@pytest.fixture(scope="module")
+def quick_compiles():
+    """Programs are compiled without optimisation: for laws that do not hang on it."""
+    name = "jax_disable_most_optimizations"
+    before = jax.config.values[name]
+    jax.config.update(name, True)
+    yield
+    jax.config.update(name, before)
+
+
 @pytest.fixture(scope="session")
 def reference_data() -> Path:
     """Folder of reference data that is not part of this repository; skips where it is absent."""

@@ -24,7 +24,7 @@ NEAR_COLLINEAR = Tolerance(1e-8, "condition 1e6 times float64 rounding, with a f
 SINGLE_FIT = Tolerance(1e-5, "documented error of float32 standard errors")
 SINGLE_SUM = Tolerance(5e-7, "float32 rounding at each of the five levels of blocks at n = 1.7e7")
 DOUBLE_SUM = Tolerance(2e-15, "ten roundings of float64 over the levels of the blocked sum")
-QUADRATURE = Tolerance(1e-6, "documented accuracy of the discretised slope")
+QUADRATURE = Tolerance(1e-12, "documented accuracy of the discretised slope")
 HOEFFDING = Tolerance(0.02, "n V converges like 1/sqrt(n); n = 40,000, 4 standard errors")
 COVERAGE_SHORT = Tolerance(0.02, "asked for at 2,000 replicates: 4 binomial standard errors")
 RATIO_SHORT = Tolerance(0.06, "asked for at 2,000 replicates: 4 standard errors of a deviation")

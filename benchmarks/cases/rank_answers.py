@@ -95,14 +95,17 @@ class Expected:
 
     @cached_property
     def hc1(self):
-        """Parameters and naive HC1 covariance."""
-        ranks = []
-        for values in (self.outcome, self.regressor):
-            order, bounds = ranks_numpy.order_and_bounds(values)
-            rank = np.empty(values.size)
-            rank[order] = ranks_numpy.sorted_ranks(values.size, bounds, 1.0)
-            ranks.append(rank)
-        return ranks_definition.hc1(ranks[0], ranks_definition.design(ranks[1], self.covariates))
+        """Parameters and naive HC1 covariance, between groups none."""
+        rank_y, rank_x = (self._ranks(values) for values in (self.outcome, self.regressor))
+        if self.groups is not None:
+            return ranks_definition.hc1_grouped(rank_y, rank_x, self.groups, self.num_groups)
+        return ranks_definition.hc1(rank_y, ranks_definition.design(rank_x, self.covariates))
+
+    def _ranks(self, values):
+        order, bounds = ranks_numpy.order_and_bounds(values)
+        ranks = np.empty(values.size)
+        ranks[order] = ranks_numpy.sorted_ranks(values.size, bounds, 1.0)
+        return ranks
 
 
 def require(error):

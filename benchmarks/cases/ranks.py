@@ -2,23 +2,20 @@
 
 import importlib
 import importlib.util
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.cases.jax_contenders import jax_bootstraps, jax_fits
 from benchmarks.cases.rank_answers import Expected, draws_error, fit_error
 from benchmarks.contenders import Case, Contender
 from benchmarks.peers import numpy_bootstrap, numpy_grouped, ranks_csranks, ranks_numpy
-from jaxpapers import frames, ranks
 
 SEED = 20_240_711
 GROUPED_SIZE = 100_000
 BOOTSTRAP_SIZE = 10_000
 NUM_REPLICATES = 1_000
-BATCH_SIZE = 50
 COVARIATE_SIZES = (100_000, 1_000_000)
 GPU_SIZE = 100_000_000
 MOST_CSRANKS = 1_000_000
@@ -79,66 +76,6 @@ def late(module, function, *args, **kwargs):
     return call
 
 
-def sorted_by_numpy(outcome, regressor):
-    """Return both orders as the data-frame layer gets them: by NumPy, in two threads."""
-    with ThreadPoolExecutor(2) as executor:
-        first, second = executor.map(frames.rank_order, (outcome, regressor))
-    return first, second
-
-
-def xla_memory(function, *args):
-    """Return what XLA says it needs for a function, in megabytes."""
-    analysis = jax.jit(function).lower(*args).compile().memory_analysis()
-    kinds = ("argument", "output", "temp")
-    sizes = {f"xla_{k}_mb": getattr(analysis, f"{k}_size_in_bytes", 0) / 2**20 for k in kinds}
-    stats = jax.local_devices()[0].memory_stats() or {}
-    if "peak_bytes_in_use" in stats:
-        sizes["device_peak_mb"] = stats["peak_bytes_in_use"] / 2**20
-    return sizes
-
-
-def jax_fits(outcome, regressor, expected, *, covariates=None, groups=None, num_groups=None):
-    """Return our two contenders for a fit: orders passed in, and sorting by itself."""
-    model = ranks.RankRegression()
-    arrays = jax.block_until_ready([jnp.asarray(values) for values in (outcome, regressor)])
-    extra = {"covariates": covariates, "groups": groups}
-    extra = {name: jnp.asarray(values) for name, values in extra.items() if values is not None}
-    static = {} if num_groups is None else {"num_groups": num_groups}
-
-    def fit(order):
-        return jax.block_until_ready(ranks.fit(model, *arrays, order=order, **extra, **static))
-
-    def traced(order, outcome, regressor, extra):
-        return ranks.fit(model, outcome, regressor, order=order, **extra, **static)
-
-    def memory(make_order, result):
-        del result
-        return xla_memory(traced, make_order(), *arrays, extra)
-
-    def presorted():
-        return sorted_by_numpy(outcome, regressor)
-
-    def error(result):
-        return fit_error((result.params, result.cov), expected.fit)
-
-    return [
-        Contender(
-            "jaxpapers, NumPy's order",
-            "frames.rank_order (counted) and ranks.fit(order=...)",
-            lambda: fit(presorted()),
-            error,
-            memory=partial(memory, presorted),
-        ),
-        Contender(
-            "jaxpapers",
-            "ranks.fit, sorted by XLA",
-            lambda: fit(None),
-            error,
-            memory=partial(memory, lambda: None),
-        ),
-    ]
-
-
 def build_fit(size, *, num_covariates=0):
     """Return the contenders for one fit of rank on rank and its covariance."""
     outcome, regressor = draw_sample(size)
@@ -165,6 +102,7 @@ def build_fit(size, *, num_covariates=0):
             "packed np.sort in two threads, fused loops on all cores",
             late(numba_module, "fit", *sample),
             error,
+            compiler="numba",
             why_missing=why_missing("numba"),
         ),
         Contender(
@@ -211,7 +149,21 @@ def build_grouped(size, *, num_groups):
             "sums by parts in tiles, on all cores",
             late("numba_grouped", "fit", outcome, regressor, groups, num_groups),
             error,
+            compiler="numba",
             why_missing=why_missing("numba"),
+        ),
+        Contender(
+            "statsmodels HC1",
+            "rankdata and OLS group by group: covariance inconsistent, none between groups",
+            late("ranks_statsmodels", "fit_grouped", outcome, regressor, groups, num_groups),
+            lambda answer: fit_error(answer, expected.hc1),
+            why_missing=why_missing("statsmodels"),
+        ),
+        Contender(
+            "csranks",
+            "the authors' R package",
+            why_missing="slow: at 1e5 a fit of 50 groups takes 140 s and 1.3 GB, 700 do not end "
+            "in minutes",
         ),
     ]
 
@@ -221,33 +173,14 @@ def build_bootstrap(size, *, studentised):
     outcome, regressor = draw_sample(size)
     expected = Expected(outcome, regressor)
     settings = {"num_replicates": NUM_REPLICATES, "studentised": studentised}
-    arrays = jax.block_until_ready([jnp.asarray(values) for values in (outcome, regressor)])
-    model = ranks.RankRegression()
-
-    def run_ours():
-        draws = ranks.bootstrap(
-            jax.random.key(SEED),
-            model,
-            arrays[0],
-            arrays[1],
-            order=sorted_by_numpy(outcome, regressor),
-            num_replicates=NUM_REPLICATES,
-            batch_size=BATCH_SIZE,
-            studentize=studentised,
-        )
-        return jax.block_until_ready((draws.params, draws.draw_bse))
+    naive = "its standard errors are not those of the draw" if studentised else None
 
     def error(answer):
         draws, standard_errors = answer
         return draws_error(draws, standard_errors, expected.fit)
 
     return [
-        Contender(
-            "jaxpapers, NumPy's order",
-            f"ranks.bootstrap(order=..., batch_size={BATCH_SIZE}), its fit and order counted",
-            run_ours,
-            error,
-        ),
+        *jax_bootstraps(SEED, outcome, regressor, expected, **settings),
         Contender(
             "NumPy",
             "counts by bincount, cumulative sums, replicates in threads",
@@ -259,8 +192,24 @@ def build_bootstrap(size, *, studentised):
             "counts and sums of counts in cache, replicates on all cores",
             late("numba_bootstrap", "bootstrap", SEED, outcome, regressor, **settings),
             error,
+            compiler="numba",
             why_missing=why_missing("numba"),
         ),
+        Contender(
+            "statsmodels",
+            "a loop of rankdata and OLS over redrawn samples",
+            late(
+                "ranks_statsmodels",
+                "bootstrap",
+                SEED,
+                outcome,
+                regressor,
+                num_replicates=NUM_REPLICATES,
+            ),
+            lambda draws: draws_error(draws, None, expected.fit),
+            why_missing=naive or why_missing("statsmodels"),
+        ),
+        Contender("csranks", "the authors' R package", why_missing="it has no bootstrap"),
     ]
 
 

@@ -90,6 +90,17 @@ def hc1(outcome_ranks, columns):
     return params, inverse @ (scores.T @ scores) @ inverse * count / (count - num_params)
 
 
+def hc1_grouped(outcome_ranks, regressor_ranks, groups, num_groups):
+    """Fit each group by itself with its HC1 covariance; constants first, then slopes."""
+    params = np.empty((2, num_groups))
+    cov = np.zeros((2, num_groups, 2, num_groups))
+    for group in range(num_groups):
+        member = np.flatnonzero(groups == group)
+        columns = design(regressor_ranks[member], None)
+        params[:, group], cov[:, group, :, group] = hc1(outcome_ranks[member], columns)
+    return params.ravel(), cov.reshape(2 * num_groups, 2 * num_groups)
+
+
 def bootstrap_one(counts, outcome, regressor, *, tie_weight):
     """Fit one bootstrap draw by its definition.
 

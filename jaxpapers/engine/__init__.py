@@ -6,12 +6,18 @@ devices, `replicate` does it for Monte Carlo. Results carry a `Status`; `require
 
 Promises, *jit · vmap · grad · shard*:
 
-``run``         | no: host loop | no: host loop | no: host loop | no: host loop
-``unroll``      | yes | yes | yes: where the algorithm allows | yes
-``replicate``   | yes: without progress | yes | yes: where the function allows | yes: by `mesh`
-``batched_map`` | yes | yes | yes: where the function allows | yes
-``sharded_map`` | yes | yes | yes: where the function allows | yes: by `mesh`
-``require_ok``  | no: reads values | no: reads values | no: reads values | no: reads values
+``run``           | no: host loop | no: host loop | no: host loop | no: host loop
+``unroll``        | yes | yes | yes: where the algorithm allows | yes
+``replicate``     | yes: without progress | yes | yes: where the function allows | yes: by `mesh`
+``batched_map``   | yes | yes | yes: where the function allows | yes
+``sharded_map``   | yes | yes | yes: where the function allows | yes: by `mesh`
+``finite_status`` | yes | yes | no: integers | yes
+``require_ok``    | no: reads values | no: reads values | no: reads values | no: reads values
+``check_array``, ``check_count``, ``check_finite``, ``check_key``, ``check_probability``,
+``check_shapes``, ``is_concrete``, ``warn_if_truncated`` | yes: traced values pass | yes: as jit
+| no: no floats | yes: as jit
+``double_precision``, ``replicate_mesh``, ``require_extra``, ``status_message`` | no: host
+| no: host | no: host | no: host
 """
 
 from ..numerics.status import Status, status_message

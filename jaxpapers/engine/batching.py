@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import PyTree
 
-from .checks import check_count
+from .checks import check_count, is_concrete
 
 AXIS = "replicate"
 
@@ -31,10 +32,12 @@ def batched_map(function: Callable[[PyTree], PyTree], xs: PyTree, *, batch_size:
     """Maps over the leading axis, `batch_size` rows at a time.
 
     Memory grows with the batch, not with the number of rows. Every batch has the same shape: the
-    last is filled up with copies of the last row, which are cut off again.
+    last is filled up with copies of the last row, which are cut off again. Outside jit it compiles
+    once for a function (the same one, not a new lambda), the shapes and the batch size.
 
     Args:
-        function: takes one row (a pytree without the leading axis), gives a pytree of arrays.
+        function: takes one row (a pytree without the leading axis), gives a pytree of arrays. A
+            module with arrays in it is traced, a plain function is static.
         xs: pytree of arrays that share their leading axis.
         batch_size: rows computed at once.
 
@@ -45,9 +48,7 @@ def batched_map(function: Callable[[PyTree], PyTree], xs: PyTree, *, batch_size:
         TypeError: `batch_size` is not an int.
         ValueError: `batch_size` < 1, no rows, or leaves with different numbers of rows.
     """
-    check_count("batch_size", batch_size)
-    num_rows = _num_rows(xs)
-    return _cut(_map_batches(function, _pad(xs, num_rows, batch_size), batch_size), num_rows)
+    return _mapped(function, xs, None, batch_size)
 
 
 def sharded_map(
@@ -59,7 +60,7 @@ def sharded_map(
     do not depend on the number of devices (on GPUs floats may differ in the last digits).
 
     Args:
-        function: takes one row (a pytree without the leading axis), gives a pytree of arrays.
+        function: as in `batched_map`.
         xs: pytree of arrays that share their leading axis.
         mesh: a mesh with an axis ``replicate`` of type Auto, such as `replicate_mesh` makes.
         batch_size: rows that one device computes at once.
@@ -72,21 +73,21 @@ def sharded_map(
         ValueError: `batch_size` < 1, no rows, leaves with different numbers of rows, or a mesh
             without the axis.
     """
-    check_count("batch_size", batch_size)
-    num_rows = _num_rows(xs)
-    padded = _pad(xs, num_rows, batch_size * mesh_size(mesh))
-    mapped = jax.shard_map(
-        lambda block: _map_batches(function, block, batch_size),
-        mesh=mesh,
-        in_specs=PartitionSpec(AXIS),
-        out_specs=PartitionSpec(AXIS),
-        check_vma=False,  # else a scan inside `function` would have to know of the mesh
-    )
-    return _cut(mapped(padded), num_rows)
+    return _mapped(function, xs, mesh, batch_size)
 
 
 def mesh_size(mesh: Mesh | None) -> int:
-    """Number of devices along the axis ``replicate``; 1 without a mesh."""
+    """Number of devices along the axis ``replicate``.
+
+    Args:
+        mesh: the mesh, or None.
+
+    Returns:
+        The number; 1 without a mesh.
+
+    Raises:
+        ValueError: a mesh without that axis, or with one that is not of type Auto.
+    """
     if mesh is None:
         return 1
     types = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
@@ -97,10 +98,32 @@ def mesh_size(mesh: Mesh | None) -> int:
     return mesh.shape[AXIS]
 
 
-def _map_batches(function, xs, batch_size):
-    batches = jax.tree.map(lambda x: x.reshape(-1, batch_size, *x.shape[1:]), xs)
-    results = jax.lax.map(jax.vmap(function), batches)
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), results)
+def _mapped(function, xs, mesh, batch_size):
+    """Checks, then maps: by one compiled program where all is known, inside jit as it stands."""
+    check_count("batch_size", batch_size)
+    num_rows, multiple = _num_rows(xs), batch_size * mesh_size(mesh)
+    compute = _map_compiled if is_concrete(function, xs) else _map_rows
+    return compute(function, xs, mesh, batch_size, num_rows, multiple)
+
+
+def _map_rows(function, xs, mesh, batch_size, num_rows, multiple):
+    def map_batches(xs):
+        batches = jax.tree.map(lambda x: x.reshape(-1, batch_size, *x.shape[1:]), xs)
+        results = jax.lax.map(jax.vmap(function), batches)
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), results)
+
+    if mesh is not None:
+        map_batches = jax.shard_map(
+            map_batches,
+            mesh=mesh,
+            in_specs=PartitionSpec(AXIS),
+            out_specs=PartitionSpec(AXIS),
+            check_vma=False,  # else a scan inside `function` would have to know of the mesh
+        )
+    return _cut(map_batches(_pad(xs, num_rows, multiple)), num_rows)
+
+
+_map_compiled = eqx.filter_jit(_map_rows)
 
 
 def _num_rows(xs: PyTree) -> int:

@@ -32,6 +32,21 @@ class RunResult(eqx.Module):
         num_steps: number of steps taken by this call.
         status: ``Status.OK`` when all steps were taken, else why it stopped. After
             ``Status.NON_FINITE`` the offending step is discarded: state and info are as before it.
+
+    Example:
+        >>> import jax
+        >>> from jaxpapers import engine
+        >>> draws = engine.Replicates(
+        ...     lambda key, model, data: model + jax.random.normal(key),
+        ...     num_replicates=8,
+        ...     batch_size=2,
+        ... )
+        >>> task = engine.ReplicateData(jax.random.key(0), None)
+        >>> result = engine.run(task.key, draws, 5.0, task, num_steps=4)
+        >>> print(
+        ...     result.num_steps, result.state.values.shape, engine.Status(int(result.status)).name
+        ... )
+        4 (8,) CONVERGED
     """
 
     state: PyTree
@@ -81,12 +96,20 @@ def run(
         ValueError: a count out of range, or a checkpoint of another run.
 
     Example:
-        ```python
-        result = run(key, algorithm, model, data, num_steps=1_000, progress=Progress("fit"))
-        longer = run(
-            key, algorithm, model, data, num_steps=500, state=result.state, first_step=1_000
-        )
-        ```
+        >>> import jax
+        >>> from jaxpapers import engine
+        >>> draws = engine.Replicates(
+        ...     lambda key, model, data: model + jax.random.normal(key),
+        ...     num_replicates=8,
+        ...     batch_size=2,
+        ... )
+        >>> task = engine.ReplicateData(jax.random.key(0), None)
+        >>> first = engine.run(task.key, draws, 5.0, task, num_steps=3)
+        >>> rest = engine.run(
+        ...     task.key, draws, 5.0, task, num_steps=9, state=first.state, first_step=3
+        ... )
+        >>> print(first.num_steps, rest.num_steps, rest.state.count)
+        3 1 8
     """
     chunk_size = DEFAULT_CHUNK_SIZE if chunk_size is None else chunk_size
     check_count("chunk_size", chunk_size)

@@ -1,5 +1,6 @@
 """Single or double precision: the scope that chooses, and the warning where digits are lost."""
 
+import sys
 import warnings
 from contextlib import AbstractContextManager
 
@@ -24,10 +25,11 @@ def double_precision() -> AbstractContextManager:
         A context manager.
 
     Example:
-        ```python
-        with double_precision():
-            root = float(jax.numpy.sqrt(2.0))
-        ```
+        >>> import jax.numpy as jnp
+        >>> from jaxpapers import engine
+        >>> with engine.double_precision():
+        ...     print(jnp.sqrt(2.0))
+        1.4142135623730951
     """
     return jax.enable_x64(True)
 
@@ -52,5 +54,14 @@ def warn_if_truncated(name: str, value: object) -> None:
         "digits, which can make new ties. Put jax.config.update('jax_enable_x64', True) at the "
         "top of the program, or call inside `with jaxpapers.engine.double_precision():`.",
         PrecisionWarning,
-        stacklevel=3,
+        stacklevel=_level_outside(),
     )
+
+
+def _level_outside() -> int:
+    """How far up the first caller outside the package is, as `warnings.warn` here counts."""
+    frame, level = sys._getframe(1), 1
+    package = __name__.partition(".")[0]
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    return level

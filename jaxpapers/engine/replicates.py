@@ -168,13 +168,22 @@ def replicate(
         ValueError: a count < 1, a mesh without the axis, or a checkpoint of another run.
 
     Example:
-        ```python
-        def mean_of_sample(key, model, data):
-            return jax.random.choice(key, data, data.shape).mean()
-
-
-        means = replicate(key, mean_of_sample, None, x, num_replicates=1_000, batch_size=100)
-        ```
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from jaxpapers import engine
+        >>> def mean_of_sample(key, model, data):
+        ...     return jax.random.choice(key, data, data.shape).mean()
+        >>> sample = jnp.arange(10.0)
+        >>> means = engine.replicate(
+        ...     jax.random.key(0),
+        ...     mean_of_sample,
+        ...     None,
+        ...     sample,
+        ...     num_replicates=1_000,
+        ...     batch_size=100,
+        ... )
+        >>> print(means.shape, means.mean())
+        (1000,) 4.4923
     """
     check_key(key)
     algorithm = Replicates(function, num_replicates, batch_size, mesh)

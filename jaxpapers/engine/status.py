@@ -30,9 +30,12 @@ def require_ok(result_or_status: _T) -> _T:
         TypeError: called under tracing, where values are not known.
 
     Example:
-        ```python
-        result = require_ok(run(key, algorithm, model, data, num_steps=100))
-        ```
+        >>> from jaxpapers import engine, numerics
+        >>> root = numerics.find_root(lambda x, a: x**2 - a, 2.0, 3.0, 2.0)
+        >>> engine.require_ok(root)
+        Traceback (most recent call last):
+            ...
+        jaxpapers.engine.status.RunError: NO_BRACKET in 1 of 1: The function has the same sign ...
     """
     status = getattr(result_or_status, "status", result_or_status)
     if not is_concrete(status):

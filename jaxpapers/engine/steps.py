@@ -65,7 +65,8 @@ def take_steps(
         The new position, and the info of each step in the first rows; the rest are zeros.
     """
     axes = varying_axes((problem, position))
-    position = vary(position, axes)
+    # All that the branches read, too: under vmap JAX cannot type what they would vary themselves.
+    problem, position = vary((problem, position), axes)
     take = eqx.filter_closure_convert(functools.partial(_take_step, problem, axes), position)
     _, info = jax.eval_shape(take, position)
     no_info = vary(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), info), axes)

@@ -1,6 +1,11 @@
 """Experiments: the papers' tables and figures as recipes at scale quick, paper or full.
 
 `experiments_of` lists the recipes of a system, `reproduce` runs recipes and writes one report.
+
+Promises, *jit · vmap · grad · shard*:
+
+``experiments_of``, ``select_experiments``, ``reproduce`` | no: host | no: host
+| no: host | no: host
 """
 
 from .claims import Claim, Verdict

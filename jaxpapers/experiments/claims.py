@@ -4,7 +4,13 @@ import dataclasses
 import math
 from typing import Any, Literal, get_args
 
-Verdict = Literal["open", "reproduced", "short", "stand-in", "cannot"]
+Verdict = Literal["open", "reproduced", "short", "observed", "stand-in", "cannot"]
+
+_NOTES_NEEDED = {
+    "observed": "why it is not judged",
+    "stand-in": "what stands in for the paper's data",
+    "cannot": "what stands in for the paper's data",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +24,14 @@ class Claim:
         here: The number found in this run, or None where the claim has none.
         standard_error: The Monte Carlo or sampling standard error of `here`, or None.
         verdict: `"open"` before the run; then `"reproduced"`, `"short"` (it falls short),
-            `"stand-in"` (tried on other data than the paper's) or `"cannot"` (needs data that are
-            proprietary or unpublished).
-        note: What a reader must know; for `"stand-in"` and `"cannot"` it is required and says what
-            stands in for the paper's data.
+            `"observed"` (a number by which the claim is not judged), `"stand-in"` (tried on other
+            data than the paper's) or `"cannot"` (needs data that are proprietary or unpublished).
+        note: What a reader must know: by what criterion it was judged; for `"observed"` why it
+            was not; for `"stand-in"` and `"cannot"` what stands in for the paper's data. Required
+            for these three.
+
+    Raises:
+        ValueError: An empty text, an unknown verdict, a verdict that needs a note and has none.
     """
 
     text: str
@@ -38,10 +48,10 @@ class Claim:
             raise ValueError("text of a Claim is empty: state the claim in one sentence")
         if self.verdict not in get_args(Verdict):
             raise ValueError(f"verdict is {self.verdict!r}: it must be one of {get_args(Verdict)}")
-        if self.verdict in ("stand-in", "cannot") and not self.note:
+        if self.verdict in _NOTES_NEEDED and not self.note:
             raise ValueError(
                 f"the claim {self.text!r} has verdict {self.verdict!r} and no note: "
-                "say what stands in for the paper's data"
+                f"say {_NOTES_NEEDED[self.verdict]}"
             )
         for name in ("published", "here", "standard_error"):
             object.__setattr__(self, name, self._number(name))

@@ -1,8 +1,8 @@
-"""How to run the same thing elsewhere: on a GPU, and at paper scale with an estimate."""
+"""The closing lines: what it took, and how to run it on a GPU and at paper scale."""
 
 from . import environment
-from .formatting import count_of, format_duration
-from .outcome import Reproduction
+from .formatting import count_of, format_duration, format_seconds
+from .outcome import QUICK_SECONDS, Reproduction
 
 _GPU_PIP = 'pip install "jaxpapers[cuda13]"'
 _ESTIMATE_BASIS = "per experiment: compile seconds + run seconds × paper work / quick work"
@@ -15,19 +15,35 @@ def closing_lines(result: Reproduction) -> dict[str, str]:
         result: The reproduction.
 
     Returns:
-        Label to text, some of two lines: report, seconds, device, how to run on a GPU and, after
-        a quick run, how to run at paper scale and how long that would take.
+        Label to text, some of two lines: report, seconds, systems over the quick budget if any,
+        device, how to run on a GPU and, after a quick run, how to run at paper scale and how long
+        that would take.
     """
     lines = {
         "report": str(result.report),
         "seconds": f"{result.seconds:.1f}",
+        "over budget": budget_text(result),
         "device": f"{result.device}, {result.dtype}",
         "on a GPU": gpu_text(result),
     }
     estimate = estimate_text(result)
     if estimate:
         lines["at paper scale"] = f"{result.paper_command}\n{estimate}"
-    return lines
+    return {label: text for label, text in lines.items() if text}
+
+
+def budget_text(result: Reproduction) -> str:
+    """Name the systems that took longer than they may at quick scale.
+
+    Args:
+        result: The reproduction.
+
+    Returns:
+        One clause; empty where every system kept to its budget.
+    """
+    systems = [f"{name} {format_seconds(time)}" for name, time in result.over_budget.items()]
+    budget = f"a system has {QUICK_SECONDS:.0f} s at quick scale on 2 cores"
+    return f"✗ {', '.join(systems)}; {budget}" if systems else ""
 
 
 def gpu_text(result: Reproduction) -> str:

@@ -90,6 +90,19 @@ def format_column(cells: Sequence[str]) -> list[str]:
     return [_minus(f"{v:.{decimals}f}") if math.isfinite(v) else format_number(v) for v in values]
 
 
+def format_percent(share: float, decimals: int = 1) -> str:
+    """Format a share in per cent.
+
+    Args:
+        share: The share.
+        decimals: Decimals of the percentage.
+
+    Returns:
+        For example `79.1 %`, with a space that does not break.
+    """
+    return _minus(f"{100 * share:.{decimals}f}\u00a0%")
+
+
 def format_seconds(seconds: float) -> str:
     """Format measured seconds.
 

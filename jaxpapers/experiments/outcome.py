@@ -7,6 +7,9 @@ from pathlib import Path
 from .record import Record
 from .registry import Experiment
 
+QUICK_SECONDS = 60.0
+"""Seconds that the experiments of one system may take together at quick scale, on 2 cores."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -70,6 +73,22 @@ class Reproduction:
     def failed(self) -> tuple[Outcome, ...]:
         """The experiments that raised."""
         return tuple(outcome for outcome in self.outcomes if outcome.record is None)
+
+    @property
+    def system_seconds(self) -> dict[str, float]:
+        """Seconds of all experiments of each system; those finished before count as they did."""
+        seconds: dict[str, float] = {}
+        for outcome in self.outcomes:
+            system = outcome.experiment.system
+            seconds[system] = seconds.get(system, 0.0) + outcome.seconds
+        return seconds
+
+    @property
+    def over_budget(self) -> dict[str, float]:
+        """Systems that took more than `QUICK_SECONDS` at quick scale, with their seconds."""
+        if self.scale != "quick":
+            return {}
+        return {name: time for name, time in self.system_seconds.items() if time > QUICK_SECONDS}
 
     @property
     def exit_code(self) -> int:

@@ -1,6 +1,10 @@
 """The bootstrap with ranks taken anew against the asymptotic variance."""
 
+from collections.abc import Mapping
+from functools import partial
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .. import ranks
@@ -11,7 +15,19 @@ from .registry import Experiment
 from .results import ExperimentResult, Picture, Table
 
 NAMES = ("intercept", "r(parent)", "female")
-OURS = "the check of the asymptotic variance in this package"
+RERANKING, MULTIPLYING, ROBUST = (
+    "re-ranking bootstrap",
+    "multiplier bootstrap",
+    "naive: robust (HC1)",
+)
+KINDS: tuple[str, ...] = (RERANKING, MULTIPLYING, "naive: homoskedastic", ROBUST)
+METHODS = (
+    "asymptotic, consistent",
+    "bootstrap percentile",
+    "bootstrap percentile-t",
+    "bootstrap normal",
+)
+OURS = "agreement of bootstrap and asymptotic variance"
 
 AGREES = Claim(
     "Re-ranking bootstrap standard error of the slope over the consistent asymptotic one.",
@@ -33,44 +49,40 @@ NAIVE = Claim(
 
 def _run(context: Context) -> ExperimentResult:
     settings = context.settings
-    draws, multiplier = _resample(context)
-    fit = draws.fit
-    errors = {
-        "re-ranking bootstrap": np.asarray(draws.bse),
-        "multiplier bootstrap": np.asarray(multiplier.bse),
-        "homoskedastic": np.sqrt(np.diag(fit.cov_homoskedastic)),
-        "HC1 (robust)": np.sqrt(np.diag(fit.cov_robust)),
-    }
-    ratios = {kind: float(bse[1] / fit.bse[1]) for kind, bse in errors.items()}
-    gap = ratios["HC1 (robust)"] / ratios["re-ranking bootstrap"]
+    params, consistent, others, intervals = jax.device_get(_summary(*_resample(context)))
+    errors = dict(zip(KINDS, others, strict=True))
+    ratios = {kind: float(bse[1] / consistent[1]) for kind, bse in errors.items()}
+    gap = ratios[ROBUST] / ratios[RERANKING]
     sentence = (
         f"{settings['num_replicates']:,} bootstrap draws with ranks taken anew give a standard "
-        f"error of the slope {ratios['re-ranking bootstrap']:.3f} times the asymptotic one; the "
+        f"error of the slope {ratios[RERANKING]:.3f} times the asymptotic one; the "
         f"usual robust one is {gap:.2f} times the bootstrap's."
     )
     tables = {
         "standard-errors": Table(
-            _error_rows(fit, errors),
+            _error_rows(params, consistent, errors),
             "Standard errors of the coefficients (ranks, or ranks per rank) by method.",
         ),
         "intervals": Table(
-            _interval_rows(fit, draws), "95 % intervals of the slope (ranks per rank) by method."
+            _interval_rows(intervals), "95 % intervals of the slope (ranks per rank) by method."
         ),
     }
     figure = figures.standard_error_check(
         NAMES,
-        np.asarray(fit.bse),
+        consistent,
         errors,
         num_replicates=settings["num_replicates"],
         title="Bootstrap check of the consistent standard errors",
     )
-    caption = "Standard errors by method over the consistent asymptotic ones"
+    caption = (
+        "Standard errors by method over the consistent asymptotic ones; the band is the Monte "
+        "Carlo error of the two bootstraps"
+    )
     return ExperimentResult(
         sentence,
         _claims(ratios, gap, settings["num_replicates"]),
         tables=tables,
         figures={"standard-errors": Picture(figure, caption)},
-        sizes=dict(settings),
     )
 
 
@@ -78,7 +90,7 @@ def _resample(context: Context) -> tuple[ranks.BootstrapDraws, ranks.MultiplierD
     """Both bootstraps of one sample."""
     counts = {name: context.settings[name] for name in ("num_replicates", "batch_size")}
     sample_key, draw_key, multiplier_key = jax.random.split(context.key, 3)
-    child, parent, female = _families(sample_key, context.settings["num_obs"])
+    child, parent, female = _families(sample_key, num_obs=context.settings["num_obs"])
     draws = ranks.bootstrap(
         draw_key,
         ranks.RankRegression(),
@@ -90,10 +102,18 @@ def _resample(context: Context) -> tuple[ranks.BootstrapDraws, ranks.MultiplierD
         checkpoint=context.checkpoint("draws"),
         **counts,
     )
-    return draws, ranks.multiplier_bootstrap(multiplier_key, draws.fit, **counts)
+    multiplier = ranks.multiplier_bootstrap(
+        multiplier_key,
+        draws.fit,
+        progress=context.progress("multiplier draws", unit="batches"),
+        checkpoint=context.checkpoint("multiplier"),
+        **counts,
+    )
+    return draws, multiplier
 
 
-def _families(key, num_obs):
+@partial(jax.jit, static_argnames="num_obs")
+def _families(key, *, num_obs):
     """Families in which the two halves of parents' incomes differ in kind (flipped tails)."""
     sample_key, female_key, noise_key = jax.random.split(key, 3)
     child, parent = ranks.Flip(0.3).sample(sample_key, num_obs)
@@ -102,7 +122,22 @@ def _families(key, num_obs):
     return shifted, parent, female[:, None]
 
 
-def _claims(ratios, gap, num_replicates):
+@jax.jit
+def _summary(draws, multiplier):
+    """Estimates, their standard errors, those of `KINDS`, intervals of the slope by `METHODS`."""
+    fit = draws.fit
+    naive = (jnp.sqrt(jnp.diag(cov)) for cov in (fit.cov_homoskedastic, fit.cov_robust))
+    intervals = (
+        fit.interval(),
+        draws.percentile_interval(),
+        draws.percentile_t_interval(),
+        draws.normal_interval(),
+    )
+    errors = (draws.bse, multiplier.bse, *naive)
+    return fit.params, fit.bse, errors, [ends[1] for ends in intervals]
+
+
+def _claims(ratios: Mapping[str, float], gap: float, num_replicates: int) -> tuple[Claim, ...]:
     noise = 1 / np.sqrt(2 * num_replicates)
 
     def agreement(claim, kind):
@@ -115,8 +150,8 @@ def _claims(ratios, gap, num_replicates):
         )
 
     return (
-        agreement(AGREES, "re-ranking bootstrap"),
-        agreement(MULTIPLIER, "multiplier bootstrap"),
+        agreement(AGREES, RERANKING),
+        agreement(MULTIPLIER, MULTIPLYING),
         NAIVE.found(
             gap,
             standard_error=noise * gap,
@@ -126,12 +161,11 @@ def _claims(ratios, gap, num_replicates):
     )
 
 
-def _error_rows(fit, errors):
-    consistent = np.asarray(fit.bse)
+def _error_rows(params, consistent, errors):
     return [
         {
             "coefficient": name,
-            "estimate": float(fit.params[i]),
+            "estimate": float(params[i]),
             "consistent": float(consistent[i]),
             **{kind: float(bse[i]) for kind, bse in errors.items()},
         }
@@ -139,16 +173,10 @@ def _error_rows(fit, errors):
     ]
 
 
-def _interval_rows(fit, draws):
-    intervals = {
-        "asymptotic, consistent": fit.interval(),
-        "bootstrap percentile": draws.percentile_interval(),
-        "bootstrap percentile-t": draws.percentile_t_interval(),
-        "bootstrap normal": draws.normal_interval(),
-    }
+def _interval_rows(intervals):
     return [
-        {"method": method, "lower": float(ends[1, 0]), "upper": float(ends[1, 1])}
-        for method, ends in intervals.items()
+        {"method": method, "lower": float(ends[0]), "upper": float(ends[1])}
+        for method, ends in zip(METHODS, intervals, strict=True)
     ]
 
 

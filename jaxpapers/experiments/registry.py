@@ -75,6 +75,10 @@ class Experiment:
         settings: For each scale the configuration as plain values, for example
             `{"quick": {"num_replicates": 500}, "paper": {...}, "full": {...}}`.
         paper_cost_ratio: Estimated work at paper scale divided by the work at quick scale.
+
+    Raises:
+        ValueError: A name or system that cannot be, a claim registered twice, settings that are
+            not for the three scales, a cost ratio that is not above 0.
     """
 
     name: str

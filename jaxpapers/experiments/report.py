@@ -13,7 +13,7 @@ from .formatting import (
     format_published,
     format_seconds,
 )
-from .outcome import Outcome, Reproduction
+from .outcome import QUICK_SECONDS, Outcome, Reproduction
 from .registry import SYSTEMS, System
 from .report_details import experiment_anchor, experiment_details, image
 
@@ -21,6 +21,7 @@ _VERDICTS: dict[str, tuple[str, str]] = {
     "reproduced": ("✓", "reproduced"),
     "short": ("✗", "falls short"),
     "failed": ("!", "failed"),
+    "observed": ("·", "observed"),
     "stand-in": ("◐", "stand-in data"),
     "cannot": ("○", "cannot be tried here"),
 }
@@ -43,7 +44,7 @@ def report_page(result: Reproduction) -> str:
     body = [
         *_head(result),
         '<section class="tiles" aria-label="Systems">',
-        *(_tile(system, outcomes) for system, outcomes in groups),
+        *(_tile(result, system, outcomes) for system, outcomes in groups),
         "</section>",
         '<section id="claims"><h2>Claims</h2>',
         *_claims(groups),
@@ -96,7 +97,7 @@ def _head(result: Reproduction) -> Iterator[str]:
     yield "</p></header>"
 
 
-def _tile(system: System, outcomes: list[Outcome]) -> str:
+def _tile(result: Reproduction, system: System, outcomes: list[Outcome]) -> str:
     records = [(entry, entry.record) for entry in outcomes if entry.record is not None]
     pictured = [(entry, record) for entry, record in records if record.figures]
     if records:
@@ -108,7 +109,9 @@ def _tile(system: System, outcomes: list[Outcome]) -> str:
         outcome, record = pictured[0]
         name, caption = next(iter(record.figures.items()))
         picture = image(outcome.folder / name, caption)
-    seconds = format_seconds(sum(entry.seconds for entry in outcomes))
+    seconds = format_seconds(result.system_seconds[system.name])
+    if system.name in result.over_budget:
+        seconds += f' <span class="badge short">✗ over {QUICK_SECONDS:.0f} s</span>'
     return (
         f'<article class="tile"><div class="words"><h2>{html.escape(system.title)}</h2>'
         f"<p>{html.escape(sentence)}</p>"

@@ -82,6 +82,9 @@ class ExperimentResult:
         tables: Name to `Table`; written as `<name>.csv`.
         figures: Name to `Picture`; written as `<name>.png`. The first is the tile's picture.
         sizes: Sizes of the computation for the record, for example `{"num_replicates": 2000}`.
+
+    Raises:
+        ValueError: An empty sentence, or a name that cannot be that of a file.
     """
 
     sentence: str

@@ -5,9 +5,7 @@ and `io`; pandas, narwhals and formulaic are imported when they are first used.
 
 Promises, *jit · vmap · grad · shard*:
 
-``rank_regression`` | no: host | no: host | no: host | no: host
-``read_table``      | no: host | no: host | no: host | no: host
-``rank_order``      | no: host | no: host | no: host | no: host
+``rank_regression``, ``read_table``, ``rank_order`` | no: host | no: host | no: host | no: host
 """
 
 from .files import read_table

@@ -35,8 +35,9 @@ class WaldResult:
         degrees_of_freedom: rank of the restricted covariance.
         pvalue: upper tail probability.
         status: DEGENERATE where the covariance is singular, so that the degrees of freedom are
-            fewer than the restrictions; COLLINEAR where a restriction is on a dropped coefficient,
-            which makes the test meaningless.
+            fewer than the restrictions; DETERMINISTIC where a combination of next to no sampling
+            variance violates them, so that they are rejected for certain; COLLINEAR where a
+            restriction is on a dropped coefficient, which makes the test meaningless.
     """
 
     statistic: float

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int, Real
 
 from ..numerics import RankOrder
 
+CACHED = 32_768
 SIGN_FOLD = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 
 
@@ -46,23 +47,27 @@ def _sorted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The stable sorting permutation and the sorted values."""
     bits = max(values.shape[0] - 1, 1).bit_length()
     if values.dtype.kind == "f" and values.dtype.itemsize <= 8:
-        return _repaired(_sorted_keys(_float_keys(values, bits), bits), values, bits)
+        return _repaired(_sorted_keys(_float_keys(values, bits)), values, bits)
     if values.dtype.kind in "iu" and values.dtype.itemsize > 2:
         keys = _integer_keys(values, bits)
         if keys is not None:
-            order = _sorted_keys(keys, bits) & ((1 << bits) - 1)
+            order = _sorted_keys(keys)
+            order &= (1 << bits) - 1
             return order, values.take(order)
     order = np.argsort(values, kind="stable")
     return order, values.take(order)
 
 
 def _float_keys(values: Float[np.ndarray, " obs"], bits: int) -> Int[np.ndarray, " obs"]:
-    """Integers in the order of the values, their lowest bits cut off."""
-    keys = (values.astype(np.float64, copy=False) + 0.0).view(np.int64)
-    fold = keys >> 63
-    fold &= SIGN_FOLD
-    keys ^= fold
-    keys &= -(1 << bits)
+    """Integers in the order of the values, their lowest bits cut off; by blocks, for the cache."""
+    keys = np.empty(values.shape[0], np.int64)
+    for start in range(0, keys.shape[0], CACHED):
+        part = keys[start : start + CACHED]
+        np.add(values[start : start + CACHED], 0.0, out=part.view(np.float64))
+        fold = part >> 63
+        fold &= SIGN_FOLD
+        part ^= fold
+        part &= -(1 << bits)
     return keys
 
 
@@ -75,9 +80,11 @@ def _integer_keys(values: Int[np.ndarray, " obs"], bits: int) -> Int[np.ndarray,
     return (wide - wide.dtype.type(lowest)).astype(np.int64) << bits
 
 
-def _sorted_keys(keys: Int[np.ndarray, " obs"], bits: int) -> Int[np.ndarray, " obs"]:
-    """Sorts keys after putting each observation's index into the lowest bits."""
-    keys |= np.arange(keys.shape[0])
+def _sorted_keys(keys: Int[np.ndarray, " obs"]) -> Int[np.ndarray, " obs"]:
+    """Sorts keys after putting each observation's index into the lowest bits; overwrites them."""
+    for start in range(0, keys.shape[0], CACHED):
+        part = keys[start : start + CACHED]
+        part |= np.arange(start, start + part.shape[0])
     keys.sort()
     return keys
 
@@ -86,12 +93,13 @@ def _repaired(
     keys: Int[np.ndarray, " obs"], values: Float[np.ndarray, " obs"], bits: int
 ) -> tuple[Int[np.ndarray, " obs"], Float[np.ndarray, " obs"]]:
     """Order and sorted values; runs of equal cut keys that are out of order are sorted again."""
-    order = keys & ((1 << bits) - 1)
+    keys &= (1 << bits) - 1
+    order = keys
     ordered = values.take(order)
     falls = ordered[1:] < ordered[:-1]
     if not falls.any():
         return order, ordered
-    cut = keys >> bits
+    cut = _float_keys(ordered, bits)
     broken = np.unique(cut[:-1][falls])
     first = np.searchsorted(cut, broken, side="left")
     lengths = np.searchsorted(cut, broken, side="right") - first

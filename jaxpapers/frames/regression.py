@@ -60,10 +60,13 @@ def rank_regression(
             do not exist, data that do not identify a coefficient.
 
     Example:
-        ```python
-        table = {"child": [1.0, 3.0, 2.0, 5.0, 4.0], "parent": [2.0, 1.0, 3.0, 4.0, 5.0]}
-        print(rank_regression("r(child) ~ r(parent)", table).summary())
-        ```
+        >>> from jaxpapers import frames
+        >>> table = {"child": [2.0, 1, 4, 3, 5, 6], "parent": [1.0, 2, 3, 4, 5, 6]}
+        >>> fit = frames.rank_regression("r(child) ~ r(parent)", table, tie_weight=0.5)
+        >>> print(fit.conf_int().round(3))
+                       0     1
+        Intercept -0.047  0.18
+        r(parent)  0.692  1.08
     """
     _check_choice("vcov", vcov, VCOV_TYPES)
     _check_choice("missing", missing, ("drop", "raise"))
@@ -114,6 +117,6 @@ def _fit(
     arrays = sample.arrays(np.float64 if double else np.float32)
     with engine.double_precision() if double else nullcontext():
         outcome, regressor = arrays.pop("outcome"), arrays.pop("regressor")
-        fit = ranks.fit(model, outcome, regressor, **arrays)
+        fit = ranks.fit(model, outcome, regressor, **arrays).in_data_order()
         fit = dataclasses.replace(jax.tree.map(np.asarray, fit), model=model)
     return restrict(fit, sample) if sample.ranks_more else fit

@@ -47,6 +47,16 @@ class RankRegressionResult:
         vcov_type: kind of the standard errors: "rank" is the consistent one; "iid" and "HC1" are
             inconsistent here.
         precision: "double" or "single".
+
+    Example:
+        >>> from jaxpapers import frames
+        >>> table = {"child": [2.0, 1, 4, 3, 5, 6], "parent": [1.0, 2, 3, 4, 5, 6]}
+        >>> fit = frames.rank_regression("r(child) ~ r(parent)", table)
+        >>> print(fit.tidy()[["Estimate", "Std. Error"]].round(3))
+                     Estimate  Std. Error
+        Coefficient
+        Intercept       0.067       0.077
+        r(parent)       0.886       0.132
     """
 
     formula: RankFormula

@@ -38,7 +38,7 @@ def restrict(fit: RankRegressionFit, sample: Sample) -> RankRegressionFit:
         cov=fit.cov[square],
         cov_homoskedastic=fit.cov_homoskedastic[square] * homoskedastic,
         cov_robust=fit.cov_robust[square] * robust,
-        influence=None if fit.influence is None else fit.influence[:, block],
+        working_influence=None if fit.influence is None else fit.influence.T[block],
         kept=kept,
         r_squared=_r_squared(fit, sample),
         status=_status(fit, fit.cov[square], kept),

@@ -9,18 +9,20 @@ Promises, *jit · vmap · grad · shard*:
 ``status_message`` | no: makes text | no: makes text | no: makes text | no: makes text
 ``rank_order``     | yes | yes | no: integers | yes: one sample a device
 ``inverse_permutation`` | yes | yes | no: integers | yes: one sample a device
-``permuted``       | yes | yes | yes: in the rows | yes: one sample a device
 ``tie_blocks``     | yes | yes | no: integers | yes: one sample a device
 ``sample_ranks``   | yes | yes | yes: in the tie weight and counts | yes: one sample a device
-``indicator_sums`` | yes | yes | yes: in the moments | yes: one sample a device
+``indicator_shares`` | yes | yes | yes: in the tie weight and counts | yes: one sample a device
+``indicator_means`` | yes | yes | yes: in the moments | yes: one sample a device
 ``prefix_sums``    | yes | yes | yes | yes: one sample a device
+``combined``       | yes | yes | yes | yes
 ``matmul``         | yes | yes | yes | yes
 ``products``       | yes | yes | yes | yes
+``stacked``        | yes | yes | yes | yes
 ``group_sums``     | yes | yes | yes | yes: one sample a device
 ``qr_by_group``    | yes | yes | no: rank decisions are steps | yes: one sample a device
 """
 
-from .linear import GroupedQR, group_sums, matmul, products, qr_by_group
+from .linear import GroupedQR, combined, group_sums, matmul, products, qr_by_group, stacked
 from .prefix import prefix_sums
 from .quadrature import QuadratureRule, gauss_hermite, gauss_laguerre, gauss_legendre
 from .roots import Root, find_root
@@ -28,9 +30,9 @@ from .status import Status, status_message
 from .ties import (
     RankOrder,
     TieBlocks,
-    indicator_sums,
+    indicator_means,
+    indicator_shares,
     inverse_permutation,
-    permuted,
     rank_order,
     sample_ranks,
     tie_blocks,
@@ -43,20 +45,22 @@ __all__ = [
     "Root",
     "Status",
     "TieBlocks",
+    "combined",
     "find_root",
     "gauss_hermite",
     "gauss_laguerre",
     "gauss_legendre",
     "group_sums",
-    "indicator_sums",
+    "indicator_means",
+    "indicator_shares",
     "inverse_permutation",
     "matmul",
-    "permuted",
     "prefix_sums",
     "products",
     "qr_by_group",
     "rank_order",
     "sample_ranks",
+    "stacked",
     "status_message",
     "tie_blocks",
 ]

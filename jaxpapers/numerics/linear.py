@@ -1,5 +1,8 @@
 """Full-precision products and least squares by QR with R's rank rule, by group or for all."""
 
+import functools
+import operator
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,6 +13,9 @@ RANK_TOLERANCE = 1e-7
 FEW_ROWS = 8
 SUM_BLOCK = 4096
 
+Rows = tuple[Array, ...] | Array
+"""One variable per row: an array (row, obs) or a tuple of arrays (obs,)."""
+
 
 def matmul(left: Array, right: Array) -> Array:
     """Matrix product in the full precision of its dtype (never TF32 or bfloat16).
@@ -19,27 +25,58 @@ def matmul(left: Array, right: Array) -> Array:
         right: `(..., k, n)`.
 
     Returns:
-        `(..., m, n)`.
+        `(..., m, n)`. Error relative to the largest term: about k roundings of its dtype, 1e-7
+        each in float32 and 1e-16 in float64.
     """
     return jnp.matmul(left, right, precision=jax.lax.Precision.HIGHEST)
 
 
-def products(left: Float[Array, "row obs"], right: Float[Array, "column obs"]) -> Array:
+def products(left: Rows, right: Rows) -> Float[Array, "row column"]:
     """Sums of products over observations, `left @ right.T`, in full precision.
 
     With few rows, as in regressions, XLA's matrix product on a CPU is several times slower than
-    the reductions written out; with many it is faster.
+    the reductions written out; with many it is faster. A tuple of rows is never stored as one
+    array unless it is long.
 
     Args:
-        left: one variable per row.
+        left: one variable per row, an array or a tuple.
         right: one variable per row.
 
     Returns:
-        `(row, column)`.
+        `(row, column)`. Error: a few roundings of the sum of absolute products.
     """
-    if not 0 < max(left.shape[0], right.shape[0]) <= FEW_ROWS or not left.shape[0]:
-        return jnp.sum(_blocked_products(left, right), axis=0)
-    return jnp.stack([jnp.sum(row[None] * right, axis=1) for row in left])
+    if not 0 < max(len(left), len(right)) <= FEW_ROWS or not len(left):
+        return jnp.sum(_blocked_products(stacked(left), stacked(right)), axis=0)
+    return jnp.stack([jnp.stack([jnp.sum(row * other) for other in right]) for row in left])
+
+
+def combined(weights: Float[Array, " row"], rows: Rows) -> Float[Array, " obs"]:
+    """Linear combination of at least one row, `weights @ rows`, in full precision.
+
+    Few rows are combined in one pass over the observations, without a matrix product.
+
+    Args:
+        weights: one per row.
+        rows: one variable per row, an array or a tuple.
+
+    Returns:
+        `(obs,)`. Error: a few roundings of the largest term.
+    """
+    if len(rows) > FEW_ROWS:
+        return matmul(weights[None], stacked(rows))[0]
+    return functools.reduce(operator.add, [weights[i] * row for i, row in enumerate(rows)])
+
+
+def stacked(rows: Rows) -> Float[Array, "row obs"]:
+    """Rows as one array.
+
+    Args:
+        rows: an array, returned as it is, or a tuple of at least one row.
+
+    Returns:
+        The array. Exact.
+    """
+    return jnp.stack(rows) if isinstance(rows, tuple) else rows
 
 
 def _blocked_products(left, right):
@@ -64,7 +101,8 @@ def group_sums(
         num_groups: number of groups.
 
     Returns:
-        Sums with the group as first axis.
+        Sums with the group as first axis. Error relative to the sum of absolute values: about
+        1e-7 in float32 and 1e-16 in float64 at 1e7 observations.
     """
     if groups is None:
         return jnp.sum(rows, axis=-1)[None]
@@ -82,9 +120,17 @@ class GroupedQR(eqx.Module):
         basis: orthonormal rows (within each group); zero for dropped columns.
         triangle: upper triangular R of each group with unit diagonal at dropped columns.
         kept: which columns were kept.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxpapers import numerics
+        >>> design = jnp.array([[1.0, 1, 1, 1], [0.0, 1, 2, 3], [2.0, 2, 2, 2]])  # one column a row
+        >>> factors = numerics.qr_by_group(design)
+        >>> print(factors.kept, factors.solve(jnp.array([1.0, 3, 5, 7]), None))
+        [[ True  True False]] [[1.0000001 2.        0.       ]]
     """
 
-    basis: Float[Array, "column obs"]
+    basis: tuple[Float[Array, " obs"], ...]
     triangle: Float[Array, "group column column"]
     kept: Bool[Array, "group column"]
 
@@ -109,16 +155,14 @@ class GroupedQR(eqx.Module):
         Returns:
             Coefficients, one row per group.
         """
-        projections = group_sums(self.basis * target[None], groups, self.kept.shape[0])
+        projections = _projections(self.basis, target, groups, self.kept.shape[0])
         return jnp.einsum(
             "gij,gj->gi", self.inverse(), projections, precision=jax.lax.Precision.HIGHEST
         )
 
 
 def qr_by_group(
-    columns: Float[Array, "column obs"],
-    groups: Int[Array, " obs"] | None = None,
-    num_groups: int = 1,
+    columns: Rows, groups: Int[Array, " obs"] | None = None, num_groups: int = 1
 ) -> GroupedQR:
     """QR by Gram-Schmidt, done twice for orthogonality, with R's rank rule.
 
@@ -127,20 +171,18 @@ def qr_by_group(
     the machine epsilon, below which a remainder is rounding.
 
     Args:
-        columns: the design, one column of it per row.
+        columns: the design, one column of it per row, an array or a tuple of at least one.
         groups: group of each observation in `0 .. num_groups - 1`; None for one group.
         num_groups: number of groups; each has its own factors.
 
     Returns:
-        The factors. Orthogonal to rounding however ill-conditioned the design is.
+        The factors. Accuracy: orthogonal to a few roundings (1e-6 in float32, 1e-14 in float64)
+        however ill-conditioned the design is.
     """
-    num_columns, num_obs = columns.shape
-    dtype = columns.dtype
+    dtype = columns[0].dtype
     tolerance = max(RANK_TOLERANCE, 100 * float(jnp.finfo(dtype).eps))
-    basis = jnp.zeros((0, num_obs), dtype)
-    entries, kept = [], []
-    for index in range(num_columns):
-        column = columns[index]
+    basis, entries, kept = (), [], []
+    for index, column in enumerate(columns):
         original = jnp.sqrt(group_sums(column * column, groups, num_groups))
         first, column = _project_out(basis, column, groups, num_groups)
         second, column = _project_out(basis, column, groups, num_groups)
@@ -148,8 +190,8 @@ def qr_by_group(
         keep = norm > tolerance * original
         diagonal = jnp.where(keep, norm, 1)
         scale = jnp.where(keep, 1 / diagonal, 0)
-        basis = jnp.concatenate([basis, (column * _spread(scale, groups))[None]])
-        below = jnp.zeros((num_groups, num_columns - index - 1), dtype)
+        basis += (column * _spread(scale, groups),)
+        below = jnp.zeros((num_groups, len(columns) - index - 1), dtype)
         entries.append(jnp.concatenate([first + second, diagonal[:, None], below], axis=1))
         kept.append(keep)
     return GroupedQR(basis, jnp.stack(entries, axis=2), jnp.stack(kept, axis=1))
@@ -157,12 +199,22 @@ def qr_by_group(
 
 def _project_out(basis, column, groups, num_groups):
     """Takes the part along the basis out of one column, group by group."""
-    coefficients = group_sums(basis * column[None], groups, num_groups)
+    coefficients = _projections(basis, column, groups, num_groups)
+    if not basis:
+        return coefficients, column
     if groups is None:
-        explained = matmul(coefficients, basis)[0]
-    else:
-        explained = jnp.sum(basis * coefficients[groups].T, axis=0)
+        return coefficients, column - combined(coefficients[0], basis)
+    explained = jnp.sum(stacked(basis) * coefficients[groups].T, axis=0)
     return coefficients, column - explained
+
+
+def _projections(basis, column, groups, num_groups):
+    """Inner products of a column with the basis of each group."""
+    if not basis:
+        return jnp.zeros((num_groups, 0), column.dtype)
+    if groups is None:
+        return products((column,), basis)
+    return group_sums(stacked(basis) * column[None], groups, num_groups)
 
 
 def _spread(by_group, groups):

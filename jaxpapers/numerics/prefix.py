@@ -22,25 +22,13 @@ def prefix_sums(rows: Float[Array, "*batch obs"]) -> Float[Array, "*batch obs+1"
         Prefix sums, one entry longer. Error relative to the largest partial sum of absolute
         values: about 1e-7 in float32 and 1e-16 in float64 at length 1e7.
     """
-    zero = jnp.zeros((*rows.shape[:-1], 1), rows.dtype)
-    return jnp.concatenate([zero, _inclusive(rows)], axis=-1)
-
-
-def _inclusive(rows: Float[Array, "*batch obs"]) -> Float[Array, "*batch obs"]:
-    length = rows.shape[-1]
-    if length <= BLOCK_SIZE:
-        return _within_block(rows)
-    num_blocks = -(-length // BLOCK_SIZE)
-    padding = [(0, 0)] * (rows.ndim - 1) + [(0, num_blocks * BLOCK_SIZE - length)]
-    blocked = jnp.pad(rows, padding).reshape(*rows.shape[:-1], num_blocks, BLOCK_SIZE)
-    within = _within_block(blocked)
-    totals = _inclusive(within[..., -1])
-    offsets = jnp.pad(totals[..., :-1], [(0, 0)] * (rows.ndim - 1) + [(1, 0)])
-    summed = within + offsets[..., None]
-    return summed.reshape(*rows.shape[:-1], num_blocks * BLOCK_SIZE)[..., :length]
-
-
-def _within_block(blocked: Float[Array, "*batch size"]) -> Float[Array, "*batch size"]:
-    size = blocked.shape[-1]
-    triangle = jnp.triu(jnp.ones((size, size), blocked.dtype))
-    return jnp.matmul(blocked, triangle, precision=jax.lax.Precision.HIGHEST)
+    batch, length = rows.shape[:-1], rows.shape[-1]
+    num_blocks = length // BLOCK_SIZE + 1
+    padding = [(0, 0)] * len(batch) + [(1, num_blocks * BLOCK_SIZE - length - 1)]
+    blocked = jnp.pad(rows, padding).reshape(*batch, num_blocks, BLOCK_SIZE)
+    triangle = jnp.triu(jnp.ones((BLOCK_SIZE, BLOCK_SIZE), rows.dtype))
+    within = jnp.matmul(blocked, triangle, precision=jax.lax.Precision.HIGHEST)
+    if num_blocks == 1:
+        return within[..., 0, : length + 1]
+    before = prefix_sums(within[..., -1])[..., :-1]
+    return (within + before[..., None]).reshape(*batch, -1)[..., : length + 1]

@@ -18,6 +18,12 @@ class QuadratureRule(NamedTuple):
     Attributes:
         nodes: points at which the integrand is taken, increasing.
         weights: positive weight of each node.
+
+    Example:
+        >>> from jaxpapers import numerics
+        >>> rule = numerics.gauss_hermite(3)
+        >>> print(rule.nodes, (rule.weights * rule.nodes**2).sum())
+        [-1.7320508  0.         1.7320508] 1.0
     """
 
     nodes: Float[Array, " node"]
@@ -52,8 +58,10 @@ def gauss_legendre(
         ValueError: `num_nodes` is out of range, or a limit is not a scalar.
 
     Example:
-        >>> nodes, weights = gauss_legendre(8, 0.0, 1.0)
-        >>> integral = (weights * nodes**3).sum()  # 0.25
+        >>> from jaxpapers import numerics
+        >>> nodes, weights = numerics.gauss_legendre(8, 0.0, 1.0)
+        >>> print((weights * nodes**3).sum())
+        0.25
     """
     _check_num_nodes("gauss_legendre", num_nodes)
     dtype = _float_dtype(jnp.result_type(lower, upper, 1.0) if dtype is None else dtype)

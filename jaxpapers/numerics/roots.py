@@ -23,6 +23,12 @@ class Root(eqx.Module):
             or MAX_STEPS where `value` is not a root.
         num_steps: evaluations after those at the two ends of the interval.
         residual: the function at `value`; large where it jumps through zero without a root.
+
+    Example:
+        >>> from jaxpapers import numerics
+        >>> root = numerics.find_root(lambda x, a: x**2 - a, 0.0, 2.0, 2.0)
+        >>> print(root.value, numerics.status_message(root.status))
+        1.4142135 Converged: the stopping rule of the algorithm was met.
     """
 
     value: Float[Array, ""]
@@ -75,7 +81,9 @@ def find_root(
         max_steps: largest number of evaluations after the two at the ends.
 
     Returns:
-        The root in the dtype of the ends and `args`, and how the search ended.
+        The root in the dtype of the ends and `args`, and how the search ended. Accuracy by
+        default, as far as the function itself is right: 5e-7 in float32 and 9e-16 in float64,
+        times `1 + abs(value)`.
 
     Raises:
         TypeError: `max_steps` is not an integer.
@@ -83,8 +91,10 @@ def find_root(
             `max_steps` is not positive.
 
     Example:
-        >>> root = find_root(lambda x, a: x**2 - a, 0.0, 2.0, 2.0)
-        >>> root.value  # 1.4142135
+        >>> from jaxpapers import engine, numerics
+        >>> root = numerics.find_root(lambda x, a: x**2 - a, 0.0, 2.0, 2.0)
+        >>> print(root.value, engine.Status(int(root.status)).name)
+        1.4142135 CONVERGED
     """
     _check_max_steps(max_steps)
     dtype = _common_dtype(lower, upper, args)

@@ -7,8 +7,8 @@ class Status(enum.IntEnum):
     """How a computation ended.
 
     Results carry a status as an ``int32`` array, one number per case of a batch. Codes below 10
-    are fine, codes in the twenties may be notices (the answer stands, something was dropped), the
-    rest are failures: see `is_failure`. Text for each code: `status_message`.
+    are fine, codes in the twenties may be notices (the answer stands, but something about it is to
+    be known), the rest are failures: see `is_failure`. Text for each code: `status_message`.
     """
 
     OK = 0
@@ -19,6 +19,8 @@ class Status(enum.IntEnum):
     DEGENERATE = 21
     FEW_OBSERVATIONS = 22
     SINGULAR = 23
+    DETERMINISTIC = 24
+    INCOMPLETE = 25
     NO_BRACKET = 30
     MAX_STEPS = 31
 
@@ -31,7 +33,6 @@ class Status(enum.IntEnum):
 _FAILURES = frozenset(
     {
         Status.NON_FINITE,
-        Status.FEW_OBSERVATIONS,
         Status.SINGULAR,
         Status.NO_BRACKET,
         Status.MAX_STEPS,
@@ -39,7 +40,7 @@ _FAILURES = frozenset(
 )
 
 _MESSAGES = {
-    Status.OK: "Done: all steps asked for were taken.",
+    Status.OK: "Done: everything that was asked for was computed.",
     Status.RUNNING: "Not finished: more steps can be taken from the returned state.",
     Status.CONVERGED: "Converged: the stopping rule of the algorithm was met.",
     Status.NON_FINITE: (
@@ -53,15 +54,26 @@ _MESSAGES = {
     Status.DEGENERATE: (
         "Something has no variation: a combination of parameters without sampling variance (tests "
         "of it have fewer degrees of freedom), or a function without slope at its root (its "
-        "derivatives are given as 0)."
+        "derivatives are given as 0). Check whether a variable is constant or follows exactly from "
+        "another; where that is meant, nothing needs to be done."
     ),
     Status.FEW_OBSERVATIONS: (
-        "There are fewer observations than parameters (in some group). "
-        "Add observations, merge groups, or leave out covariates."
+        "Some group has fewer observations than columns; those of its coefficients that are not "
+        "identified are reported missing, the others stand. "
+        "Merge groups, add observations, or leave out covariates."
     ),
     Status.SINGULAR: (
         "A linear system is singular, so the parameters are not identified. "
         "Check for a constant regressor, duplicated columns, or an empty group."
+    ),
+    Status.DETERMINISTIC: (
+        "A combination of parameters with no or next to no sampling error violates the "
+        "restrictions, so they are rejected whatever the level: statistic infinite, p-value 0. "
+        "Leave out restrictions that follow from others or that the data fix, to test what is left."
+    ),
+    Status.INCOMPLETE: (
+        "Some replicates could not be estimated; they were left out of every summary and counted. "
+        "Check num_failed, and use larger samples if they are many."
     ),
     Status.NO_BRACKET: (
         "The function has the same sign at both ends of the interval, so no root is bracketed. "

@@ -19,6 +19,13 @@ class RankOrder(eqx.Module):
         order: observation at each sorted position, int32.
         starts: number of observations smaller than the one at each sorted position, int32.
         ends: number of observations smaller or equal, int32.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxpapers import numerics
+        >>> order = numerics.rank_order(jnp.array([2.0, 1.0, 2.0]))
+        >>> print(order.order, order.starts, order.ends, order.position, order.num_tied)
+        [1 0 2] [0 1 1] [1 3 3] [1 0 2] 2
     """
 
     order: Int[Array, " obs"]
@@ -28,12 +35,12 @@ class RankOrder(eqx.Module):
     @property
     def position(self) -> Int[Array, " obs"]:
         """Sorted position of each observation: the inverse permutation of `order`."""
-        return inverse_permutation(self.order)
+        return jnp.vectorize(inverse_permutation, signature="(obs)->(obs)")(self.order)
 
     @property
     def num_tied(self) -> Int[Array, ""]:
         """Number of observations that share their value with another one."""
-        return jnp.sum((self.ends - self.starts) > 1, dtype=jnp.int32)
+        return jnp.sum((self.ends - self.starts) > 1, axis=-1, dtype=jnp.int32)
 
 
 def rank_order(values: Real[Array, " obs"]) -> RankOrder:
@@ -83,25 +90,14 @@ def inverse_permutation(permutation: Int[Array, " obs"]) -> Int[Array, " obs"]:
         permutation: int32 permutation.
 
     Returns:
-        The permutation that undoes it.
+        The permutation that undoes it. Exact.
     """
     index = jnp.arange(permutation.shape[0], dtype=permutation.dtype)
-    return jnp.zeros_like(permutation).at[permutation].set(index, unique_indices=True)
-
-
-def permuted(rows: Float[Array, "*row obs"], positions: Int[Array, " obs"]) -> Array:
-    """Takes the last axis to a random order, all rows of an observation at once.
-
-    Args:
-        rows: computed before they are permuted: XLA would compute them anew at random places.
-        positions: which entry comes where; a permutation.
-
-    Returns:
-        The permuted rows.
-    """
-    together = jax.lax.optimization_barrier(jnp.moveaxis(rows, -1, 0))
-    moved = jnp.take(together, positions, axis=0, unique_indices=True, mode="clip")
-    return jnp.moveaxis(moved, 0, -1)
+    return (
+        jnp.zeros_like(permutation)
+        .at[permutation]
+        .set(index, unique_indices=True, mode="promise_in_bounds", wrap_negative_indices=False)
+    )
 
 
 class TieBlocks(eqx.Module):
@@ -110,14 +106,20 @@ class TieBlocks(eqx.Module):
     Attributes:
         order: working index at each sorted position; None where the working order is this
             variable's own sorted order (then nothing needs to be gathered).
-        position: sorted position of each working index; None likewise.
-        starts: as in `RankOrder`, by sorted position.
-        ends: as in `RankOrder`, by sorted position.
+        starts: number of observations smaller than each one, by working index.
+        ends: number of observations smaller or equal, by working index.
         increasing: whether the smallest value has the lowest rank; static.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxpapers import numerics
+        >>> order = numerics.rank_order(jnp.array([2.0, 1.0, 2.0]))
+        >>> blocks = numerics.tie_blocks(order, order, increasing=True)
+        >>> print(numerics.sample_ranks(blocks, jnp.array(0.5)))  # in sorted order
+        [0.33333334 0.8333334  0.8333334 ]
     """
 
     order: Int[Array, " obs"] | None
-    position: Int[Array, " obs"] | None
     starts: Int[Array, " obs"]
     ends: Int[Array, " obs"]
     increasing: bool = eqx.field(static=True)
@@ -126,13 +128,7 @@ class TieBlocks(eqx.Module):
         """Takes the last axis from working order to this variable's sorted order."""
         if self.order is None:
             return rows
-        return jnp.take(rows, self.order, axis=-1, unique_indices=True, mode="clip")
-
-    def to_working(self, rows: Array) -> Array:
-        """Takes the last axis from sorted order to working order."""
-        if self.position is None:
-            return rows
-        return permuted(rows, self.position)
+        return _permuted(rows, self.order)
 
 
 def tie_blocks(order: RankOrder, working: RankOrder, *, increasing: bool) -> TieBlocks:
@@ -144,14 +140,14 @@ def tie_blocks(order: RankOrder, working: RankOrder, *, increasing: bool) -> Tie
         increasing: direction of the ranks.
 
     Returns:
-        The blocks; free of gathers where the two orders are the same object.
+        The blocks; free of gathers where the two orders are the same object. Exact.
     """
     if order is working:
-        return TieBlocks(None, None, order.starts, order.ends, increasing)
-    relabelled = jnp.take(working.position, order.order, unique_indices=True, mode="clip")
-    return TieBlocks(
-        relabelled, inverse_permutation(relabelled), order.starts, order.ends, increasing
-    )
+        return TieBlocks(None, order.starts, order.ends, increasing)
+    relabelled = _permuted(working.position, order.order)
+    position = inverse_permutation(relabelled)
+    starts, ends = _permuted(order.starts, position), _permuted(order.ends, position)
+    return TieBlocks(relabelled, starts, ends, increasing)
 
 
 def sample_ranks(
@@ -177,14 +173,13 @@ def sample_ranks(
     """
     num_obs = blocks.starts.shape[-1]
     below, level = tie_bounds(blocks, counts, tie_weight.dtype)
-    weighted = tie_weight * level + (1 - tie_weight) * (below + 1)
-    return blocks.to_working(weighted / num_obs)
+    return (tie_weight * level + (1 - tie_weight) * (below + 1)) / num_obs
 
 
 def tie_bounds(
     blocks: TieBlocks, counts: Float[Array, " obs"] | None, dtype: jnp.dtype
 ) -> tuple[Float[Array, " obs"], Float[Array, " obs"]]:
-    """Numbers of draws ranked before, and before or level with, each sorted position.
+    """Numbers of draws ranked before, and before or level with, each observation.
 
     Args:
         blocks: the ranked variable.
@@ -193,7 +188,7 @@ def tie_bounds(
 
     Returns:
         `#{X_j < X_k}` and `#{X_j <= X_k}` for increasing ranks (`>` and `>=` for decreasing
-        ones), by sorted position.
+        ones), in working order; exact up to 2^24 observations in float32.
     """
     if counts is None:
         below, level = blocks.starts.astype(dtype), blocks.ends.astype(dtype)
@@ -206,40 +201,64 @@ def tie_bounds(
     return total - level, total - below
 
 
-def indicator_sums(
+def indicator_shares(
     blocks: TieBlocks,
     tie_weight: Float[Array, ""],
-    rows: Float[Array, "row obs"],
     counts: Float[Array, " obs"] | None = None,
-) -> Float[Array, "row+1 obs"]:
-    """Sums of moments over the draws that rank at or after each observation.
+) -> Float[Array, " obs"]:
+    """Shares of the draws that rank at or after each observation.
 
-    `sum_k c_k I_w(X_i, X_k) m_k` with `I_w(u, v) = w 1{u <= v} + (1 - w) 1{u < v}`, for all i in
-    O(obs) by prefix sums over the sorted order: with tie block `[f, l)` of i and prefix sums C,
-    the sum is `w (C_n - C_f) + (1 - w) (C_n - C_l)`.
+    `mean_k[c_k I_w(X_i, X_k)]` with `I_w(u, v) = w 1{u <= v} + (1 - w) 1{u < v}`, for all i.
+
+    Args:
+        blocks: the ranked variable.
+        tie_weight: w in [0, 1]; its dtype is the dtype of the shares.
+        counts: how often each observation was drawn, in working order; None for once each.
+
+    Returns:
+        The shares, in working order, accurate to one rounding up to 2^24 observations in float32.
+    """
+    num_obs = blocks.starts.shape[-1]
+    below, level = tie_bounds(blocks, counts, tie_weight.dtype)
+    return (num_obs - tie_weight * below - (1 - tie_weight) * level) / num_obs
+
+
+def indicator_means(
+    blocks: TieBlocks,
+    tie_weight: Float[Array, ""],
+    rows: Float[Array, "*row obs"],
+    counts: Float[Array, " obs"] | None = None,
+) -> Float[Array, "*row obs"]:
+    """Means of moments over the draws that rank at or after each observation.
+
+    `mean_k[c_k I_w(X_i, X_k) m_k]` for all i in O(obs) by prefix sums over the sorted order: with
+    tie block `[f, l)` of i and prefix sums C, it is `(w (C_n - C_f) + (1 - w) (C_n - C_l)) / n`.
 
     Args:
         blocks: the ranked variable.
         tie_weight: w in [0, 1].
-        rows: moments m, one per row, in working order.
+        rows: moments m, in working order.
         counts: how often each observation was drawn, in working order; None for once each.
 
     Returns:
-        The sums, in working order; first those of the moment 1. Error: see `prefix_sums`.
+        The means, in working order. Error: see `prefix_sums`.
     """
     num_obs = blocks.starts.shape[-1]
-    below, level = tie_bounds(blocks, counts, rows.dtype)
-    ones = num_obs - tie_weight * below - (1 - tie_weight) * level
-    drawn = rows if counts is None else rows * counts[None]
-    ahead = prefix_sums(blocks.to_sorted(drawn))
-    first, last = _at(ahead, blocks.starts), _at(ahead, blocks.ends)
+    drawn = rows if counts is None else rows * counts[(None,) * (rows.ndim - 1)]
+    sums = prefix_sums(blocks.to_sorted(drawn))
+    first, last = _at(sums, blocks.starts), _at(sums, blocks.ends)
     if blocks.increasing:
-        sums = ahead[..., -1:] - tie_weight * first - (1 - tie_weight) * last
-    else:
-        sums = tie_weight * last + (1 - tie_weight) * first
-    return blocks.to_working(jnp.concatenate([ones[None], sums]))
+        return (sums[..., -1:] - tie_weight * first - (1 - tie_weight) * last) / num_obs
+    return (tie_weight * last + (1 - tie_weight) * first) / num_obs
 
 
 def _at(sums, bounds):
-    """Prefix sums at increasing bounds."""
-    return jnp.take(sums, bounds, axis=-1, indices_are_sorted=True, mode="clip")
+    """Prefix sums at the bounds of tie blocks."""
+    return sums.at[..., bounds].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
+def _permuted(rows, positions):
+    """Takes the last axis to a random order, each row for itself."""
+    return rows.at[..., positions].get(
+        mode="promise_in_bounds", unique_indices=True, wrap_negative_indices=False
+    )

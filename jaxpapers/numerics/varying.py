@@ -18,17 +18,22 @@ def varying_axes(tree: PyTree) -> frozenset[str]:
 
 
 def vary(tree: PyTree, axes: frozenset[str]) -> PyTree:
-    """The same values, typed as varying over `axes`: a loop wants one type from step to step.
+    """The same values, typed as varying over `axes`.
+
+    A loop wants one type from step to step, a `cond` one type from both branches, and under `vmap`
+    all that its branches read has to vary already.
 
     Args:
-        tree: a pytree of JAX arrays.
+        tree: a pytree; leaves that are not JAX arrays stay as they are.
         axes: names of mesh axes.
 
     Returns:
-        The tree.
+        The tree. Exact: no value changes.
     """
 
     def vary_leaf(leaf):
+        if not isinstance(leaf, jax.Array):
+            return leaf
         missing = tuple(axes - jax.typeof(leaf).mat.varying)
         return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
 

@@ -2,6 +2,11 @@
 
 Nothing here touches matplotlib's global state, and no figure needs a display. The common style is
 in `jaxpapers.plots.style`; the extra `plot` is needed only when a figure is made.
+
+Promises, *jit · vmap · grad · shard*:
+
+``binned_scatter``, ``coverage_chart``, ``interval_comparison``, ``slope_ranking``,
+``standard_error_check`` | no: host | no: host | no: host | no: host
 """
 
 from .ranks import (

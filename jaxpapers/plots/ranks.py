@@ -53,8 +53,8 @@ def binned_scatter(
     """
     figure, axes = new_figure(title)
     centres, means, sizes = _bins(np.asarray(regressor), np.asarray(outcome))
-    axes.fill_between(grid, band[:, 0], band[:, 1], label="95 % band", **band_style(0))
-    axes.plot(grid, fitted, color=COLORS[0], label="fit")
+    axes.fill_between(grid, band[:, 0], band[:, 1], label="95 % band of the line", **band_style(0))
+    axes.plot(grid, fitted, color=COLORS[0], label="fitted line")
     area = 300 * sizes / sizes.max()
     axes.scatter(
         centres,
@@ -91,6 +91,7 @@ def interval_comparison(
     title: str,
     quantity: str,
     unit: str = "ranks per rank",
+    specification: str = "specification",
 ) -> "Figure":
     """Confidence intervals of several kinds side by side, one group of them per label.
 
@@ -101,13 +102,14 @@ def interval_comparison(
         title: title of the figure.
         quantity: what is estimated.
         unit: its unit.
+        specification: what the labels tell apart.
 
     Returns:
         The figure.
     """
-    figure, axes = new_figure(title, height=1.6 + 0.5 * len(labels) * max(1, len(intervals) / 2))
+    figure, axes = new_figure(title, height=1.6 + 0.22 * len(labels) * (1 + len(intervals)))
     places = np.arange(len(labels))[::-1].astype(float)
-    offsets = 0.18 * (np.arange(len(intervals))[::-1] - (len(intervals) - 1) / 2)
+    offsets = 0.22 * (np.arange(len(intervals))[::-1] - (len(intervals) - 1) / 2)
     for number, (kind, ends) in enumerate(intervals.items()):
         errors = np.abs(np.asarray(ends).T - np.asarray(estimates))
         axes.errorbar(
@@ -115,7 +117,7 @@ def interval_comparison(
         )
     axes.set_yticks(places, labels)
     axes.set_ylim(-0.6, len(labels) - 0.4)
-    label_axes(axes, x=quantity, x_unit=unit, y="specification")
+    label_axes(axes, x=quantity, x_unit=unit, y=specification)
     add_legend(axes, outside=True)
     return figure
 
@@ -127,7 +129,7 @@ def coverage_chart(
     *,
     num_replicates: int,
     level: float = 0.95,
-    title: str = "Coverage of confidence intervals for the rank-rank slope",
+    title: str = "Coverage of confidence intervals of the rank-rank slope",
 ) -> "Figure":
     """Coverage by design and kind of standard error, with the nominal level.
 
@@ -139,21 +141,22 @@ def coverage_chart(
         title: title of the figure.
 
     Returns:
-        The figure; bars are plus and minus two Monte Carlo standard errors.
+        The figure; bars are plus and minus two Monte Carlo standard errors, cut off at 0 and 1.
     """
-    figure, axes = new_figure(title, height=1.8 + 0.42 * len(designs))
+    figure, axes = new_figure(title, height=2.0 + 0.42 * len(designs))
     places = np.arange(len(designs))[::-1].astype(float)
-    axes.axvline(level, **reference_style())
+    axes.axvline(level, label=f"nominal {level:g}", **reference_style())
     offsets = 0.2 * (np.arange(len(shares))[::-1] - (len(shares) - 1) / 2)
     for number, (kind, share) in enumerate(shares.items()):
         share = np.asarray(share)
-        errors = 2 * np.sqrt(share * (1 - share) / num_replicates)
+        error = 2 * np.sqrt(share * (1 - share) / num_replicates)
+        errors = np.stack([np.minimum(error, share), np.minimum(error, 1 - share)])
         axes.errorbar(
             share, places + offsets[number], xerr=errors, label=kind, **point_style(number)
         )
     axes.set_yticks(places, designs)
     axes.set_ylim(-0.6, len(designs) - 0.4)
-    label_axes(axes, x="coverage", x_unit="share of samples, nominal .95", y="population")
+    label_axes(axes, x="coverage", x_unit="share of samples, ± 2 Monte Carlo s.e.", y="population")
     add_legend(axes, outside=True)
     return figure
 
@@ -179,18 +182,19 @@ def standard_error_check(
     Returns:
         The figure; 1 is agreement.
     """
-    figure, axes = new_figure(title, height=1.8 + 0.5 * len(labels))
+    figure, axes = new_figure(title, height=2.0 + 0.6 * len(labels))
     places = np.arange(len(labels))[::-1].astype(float)
     axes.axvline(1.0, **reference_style())
     noise = 2 / np.sqrt(2 * num_replicates)
-    axes.axvspan(1 - noise, 1 + noise, label="Monte Carlo error (±2 s.e.)", **band_style(0))
+    axes.axvspan(1 - noise, 1 + noise, label="1 ± 2 s.e. of Monte Carlo", **band_style(0))
     offsets = 0.16 * (np.arange(len(others))[::-1] - (len(others) - 1) / 2)
     for number, (kind, errors) in enumerate(others.items()):
         ratio = np.asarray(errors) / np.asarray(asymptotic)
         axes.plot(ratio, places + offsets[number], label=kind, **point_style(number))
     axes.set_yticks(places, labels)
     axes.set_ylim(-0.6, len(labels) - 0.4)
-    label_axes(axes, x="standard error over the consistent one", x_unit="ratio", y="coefficient")
+    x = "standard error over the consistent one"
+    label_axes(axes, x=x, x_unit="ratio", y="coefficient")
     add_legend(axes, outside=True)
     return figure
 
@@ -220,25 +224,14 @@ def slope_ranking(
     """
     figure, axes = new_figure(title)
     order = np.argsort(estimates)
-    places = np.arange(len(order))
-    if band is not None:
-        axes.fill_between(
-            places,
-            band[order, 0],
-            band[order, 1],
-            label="95 %, all regions at once",
-            **band_style(0),
-        )
-    axes.vlines(
-        places,
-        interval[order, 0],
-        interval[order, 1],
-        color=COLORS[0],
-        linewidth=0.5,
-        alpha=0.7,
-        label="95 %, each region",
-    )
+    places = np.arange(1, len(order) + 1)
+    looks = (band_style(0), {**band_style(0), "alpha": 0.5})
+    labels = ("95 %, all regions at once", "95 %, each region")
+    for ends, label, look in zip((band, interval), labels, looks, strict=True):
+        if ends is not None:
+            axes.fill_between(places, *ends[order].T, step="mid", label=label, **look)
     axes.plot(places, estimates[order], color="black", linewidth=1.6, label="estimate")
+    axes.margins(x=0.01)
     label_axes(
         axes,
         x="region, from the most to the least mobile",

@@ -6,13 +6,16 @@ clearly different greys. Figures are built without pyplot, so there is nothing t
 global state; the style is a context manager around matplotlib's parameters.
 
 Example:
-    @paper_style()
-    def coverage_chart(levels, shares) -> Figure:
-        figure, axes = new_figure("Coverage of 95 % intervals")
-        axes.plot(levels, shares, label="ours", **series_style(0))
-        label_axes(axes, x="tie weight", x_unit="share", y="coverage", y_unit="share")
-        add_legend(axes)
-        return figure
+    >>> from jaxpapers.plots import style
+    >>> @style.paper_style()
+    ... def coverage_chart(levels, shares):
+    ...     figure, axes = style.new_figure("Coverage of 95 % intervals")
+    ...     axes.plot(levels, shares, label="ours", **style.series_style(0))
+    ...     style.label_axes(axes, x="tie weight", x_unit="share", y="coverage", y_unit="share")
+    ...     style.add_legend(axes)
+    ...     return figure
+    >>> style.missing_labels(coverage_chart([0.0, 0.5, 1.0], [0.94, 0.95, 0.95]))
+    []
 """
 
 import contextlib
@@ -48,6 +51,7 @@ MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X")
 HATCHES: tuple[str, ...] = ("", "//", "xx", "..", "\\\\", "++", "oo")
 REFERENCE_COLOR = "#666666"
 DOTS_PER_INCH = 160
+LEGEND_COLUMNS = 4
 
 _PARAMETERS: dict[str, Any] = {
     "figure.facecolor": "white",
@@ -232,11 +236,21 @@ def add_legend(axes: "Axes", *, outside: bool = False) -> None:
 
     Args:
         axes: The axes.
-        outside: Whether to put it right of the axes, where the inside is full.
+        outside: Whether to put it below all axes of the figure, in rows of at most four, where
+            the inside is full.
     """
     with paper_style():
         if outside:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+            handles, labels = axes.get_legend_handles_labels()
+            rows = -(-len(handles) // LEGEND_COLUMNS)
+            axes.figure.legend(
+                handles,
+                labels,
+                loc="outside lower left",
+                ncols=-(-len(handles) // rows),
+                columnspacing=1.4,
+                handlelength=2.4,
+            )
         else:
             axes.legend(loc="best")
 

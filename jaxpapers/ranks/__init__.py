@@ -19,16 +19,14 @@ Promises, *jit · vmap · grad · shard*:
 ``predict``              | yes | yes | no: ranks are steps | yes
 """
 
-from ..numerics import RankOrder, rank_order
+from ..numerics import RankOrder
 from .bootstrap import bootstrap
+from .draws import BootstrapDraws, MultiplierDraws
 from .inference import (
-    Estimate,
-    Prediction,
     WaldTest,
     absolute_mobility,
     contrast,
     equality_test,
-    predict,
     relative_mobility,
     wald_test,
 )
@@ -39,6 +37,7 @@ from .multiplier import (
     RademacherMultiplier,
     multiplier_bootstrap,
 )
+from .order import rank_order
 from .populations import (
     DiagonalBlocks,
     DiscretisedGaussian,
@@ -48,7 +47,8 @@ from .populations import (
     Population,
     Regions,
 )
-from .results import BootstrapDraws, MultiplierDraws, RankRegressionFit
+from .prediction import Prediction, predict
+from .results import Estimate, RankRegressionFit
 from .simulate import CoverageDraws, coverage
 from .solve import fit
 

@@ -1,21 +1,24 @@
 """Bootstrap of rank regressions: ranks taken anew in every draw, nothing sorted in the loop."""
 
+import dataclasses
 from functools import partial
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Real
 
 from .. import engine
-from ..numerics import RankOrder, group_sums, matmul, products, qr_by_group
+from ..numerics import RankOrder, combined, group_sums, matmul, products, qr_by_group, stacked
+from .checks import check_data, check_order, float_dtype
+from .draws import BootstrapDraws
 from .grouped import grouped_influence
 from .influence import design, scores
 from .model import RankRegression
-from .results import BootstrapDraws
 from .sample import Sample, arrange
-from .solve import check_data, fit, fitted_values, float_dtype
+from .solve import _fit, fitted_values
 
 PIVOT_ROUNDING = 300.0
 
@@ -91,6 +94,8 @@ def bootstrap(
     more devices change no draw.
 
     Source: derived by us; the bootstrap of the whole estimator of Chetverikov and Wilhelm (2023).
+    Accuracy: a draw agrees with a fit of its resample to 1e-10 in float64; in float32 it is right
+    to about 2e-4 standard errors at 10,000 observations.
 
     Args:
         key: a typed key.
@@ -120,17 +125,10 @@ def bootstrap(
     engine.check_count("num_replicates", num_replicates)
     engine.check_count("batch_size", batch_size)
     num_groups = check_data(model, outcome, regressor, covariates, groups, num_groups)
+    check_order(order, np.shape(outcome)[0])
     model = model.cast(float_dtype(outcome, regressor, covariates))
     data = (outcome, regressor, covariates, groups, order)
-    base = fit(
-        model,
-        outcome,
-        regressor,
-        covariates=covariates,
-        groups=groups,
-        num_groups=None if groups is None else num_groups,
-        order=order,
-    )
+    base = _fit(model, *data, num_groups=num_groups)
     presorted = presort(model, *data, num_groups=num_groups)
     params, bse = engine.replicate(
         key,
@@ -184,19 +182,21 @@ def presort(
         dtype=dtype,
     )
     base = design(model, sample)
-    kept = qr_by_group(base.columns, sample.groups, num_groups).kept
-    fixed = [i for i in range(base.columns.shape[0]) if i != base.slope_index]
+    kept = qr_by_group(base.rows, sample.groups, num_groups).kept
+    identity = jnp.eye(len(base.rows), dtype=dtype)
+    back = jnp.broadcast_to(identity[None], (num_groups, *identity.shape))
+    fixed = [i for i in range(len(base.rows)) if i != base.slope_index]
+    if not fixed:
+        return Presorted(model, sample, back, kept)
     places = jnp.asarray(fixed, jnp.int32)
     used = base.columns * (kept.T if sample.groups is None else kept[sample.groups].T)
     factors = qr_by_group(used[places], sample.groups, num_groups)
     scale = jnp.sqrt(jnp.asarray(sample.num_obs, dtype))
-    identity = jnp.eye(base.columns.shape[0], dtype=dtype)
-    back = jnp.broadcast_to(identity[None], (num_groups, *identity.shape))
     stretch = jnp.broadcast_to(scale, (num_groups, len(fixed)))
     if model.intercept:
         stretch = stretch.at[:, 0].set(factors.triangle[:, 0, 0])
     back = back.at[:, places[:, None], places[None]].set(factors.inverse() * stretch[:, None])
-    covariates = factors.basis[int(model.intercept) :] * scale
+    covariates = stacked(factors.basis)[int(model.intercept) :] * scale
     whitened = eqx.tree_at(
         lambda s: (s.regressor, s.covariates),
         sample,
@@ -239,11 +239,12 @@ def refit(
     """
     sample, kept = presorted.sample, presorted.kept
     base = design(presorted.model, sample, counts)
-    mask = kept.T if sample.groups is None else kept[sample.groups].T
-    base = eqx.tree_at(lambda d: d.columns, base, base.columns * mask)
-    weighted = base.columns * counts[None]
-    gram = _products(weighted, base.columns, sample.groups, sample.num_groups)
-    target = _products(weighted, base.outcome[None], sample.groups, sample.num_groups)
+    mask = kept[0] if sample.groups is None else kept[sample.groups].T
+    rows = tuple(row * mask[i] for i, row in enumerate(base.rows))
+    base = dataclasses.replace(base, rows=rows)
+    weighted = tuple(row * counts for row in rows)
+    gram = _products(weighted, rows, sample.groups, sample.num_groups)
+    target = _products(weighted, (base.outcome,), sample.groups, sample.num_groups)
     inverse = _inverse(gram, kept)
     white = matmul(inverse, target)[..., 0]
     params = matmul(presorted.back, white[..., None])[..., 0].T.reshape(-1)
@@ -258,7 +259,7 @@ def _products(left, right, groups, num_groups):
     """`sum_i left_i right_i'` by group."""
     if groups is None:
         return products(left, right)[None]
-    return group_sums(left[:, None] * right[None], groups, num_groups)
+    return group_sums(stacked(left)[:, None] * stacked(right)[None], groups, num_groups)
 
 
 def _inverse(gram, kept):
@@ -282,11 +283,12 @@ def _variance(presorted, base, white, inverse, counts):
     """Diagonal of the draw's own consistent covariance."""
     model, sample = presorted.model, presorted.sample
     num_obs = sample.num_obs
-    residuals = base.outcome - fitted_values(base.columns, white, sample.groups)
+    residuals = base.outcome - fitted_values(base.rows, white, sample.groups)
     bread = num_obs * matmul(presorted.back, inverse)
     slopes = white[:, base.slope_index or 0]
     if sample.groups is None:
-        psi = matmul(bread[0], scores(model, sample, base, slopes[0], residuals, counts))
-        return jnp.sum(counts[None] * psi**2, axis=1) / float(num_obs) ** 2
+        rows = scores(model, sample, base, slopes[0], residuals, counts)
+        psi = [combined(weights, rows) for weights in bread[0]]
+        return jnp.stack([jnp.sum(counts * row**2) for row in psi]) / float(num_obs) ** 2
     influence = grouped_influence(model, sample, base, slopes, residuals, bread, counts)
     return influence.variance(counts)

@@ -1,189 +1,128 @@
 """Joint covariance over groups: every observation moves every group through the pooled ranks."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from ..numerics import TieBlocks, group_sums, matmul
+from ..numerics import TieBlocks, group_sums, indicator_means, matmul
 from .influence import Design
 from .model import RankRegression
 from .sample import Sample
 
-CHUNK_SIZE = 256
-MAX_CHECKPOINTS = 2048
-MIN_BLOCK = 32
-
-
-class GroupPrefix(eqx.Module):
-    """Prefix sums of moments by group along one variable's order, in little memory.
-
-    Sums are stored at every `block`-th sorted position only; the rest of a row is added from the
-    at most `block` observations since then. Memory is (obs / block) x columns x groups.
-
-    Attributes:
-        checkpoints: sums over the sorted positions before each block.
-        rows: moments by sorted position.
-        groups: group by sorted position.
-        block: sorted positions per checkpoint; static.
-    """
-
-    checkpoints: Float[Array, "block+1 column group"]
-    rows: Float[Array, "column obs"]
-    groups: Int[Array, " obs"]
-    block: int = eqx.field(static=True)
-
-    def at(
-        self, positions: Int[Array, "chunk bound"], weights: Float[Array, " bound"]
-    ) -> Float[Array, "chunk column group"]:
-        """Weighted sum over bounds of the prefix sums at some positions.
-
-        Args:
-            positions: numbers of leading observations to sum over.
-            weights: one weight per bound.
-
-        Returns:
-            `sum_b weights[b] C[positions[:, b]]` by column and group.
-        """
-        num_obs = self.groups.shape[0]
-        start = positions // self.block
-        base = jnp.einsum("cbkg,b->ckg", self.checkpoints[start], weights)
-        offsets = jnp.arange(self.block, dtype=jnp.int32)[None, None]
-        index = start[..., None] * self.block + offsets
-        inside = index < positions[..., None]
-        index = jnp.minimum(index, num_obs - 1)
-        weight = jnp.where(inside, weights[None, :, None], 0)
-        extra = jnp.moveaxis(self.rows[:, index] * weight[None], 0, -1)
-        chunk = jnp.arange(positions.shape[0], dtype=jnp.int32)[:, None, None]
-        spread = jnp.broadcast_to(chunk, index.shape)
-        return base.at[spread, :, self.groups[index]].add(extra)
-
-
-def group_prefix(
-    rows: Float[Array, "column obs"], groups: Int[Array, " obs"], num_groups: int
-) -> GroupPrefix:
-    """Builds the prefix sums by group.
-
-    Args:
-        rows: moments by sorted position.
-        groups: group by sorted position.
-        num_groups: number of groups.
-
-    Returns:
-        The structure.
-    """
-    num_columns, num_obs = rows.shape
-    block = max(MIN_BLOCK, -(-num_obs // MAX_CHECKPOINTS))
-    num_blocks = -(-num_obs // block)
-    cell = (jnp.arange(num_obs, dtype=jnp.int32) // block) * num_groups + groups
-    sums = jax.ops.segment_sum(rows.T, cell, num_blocks * num_groups)
-    sums = jnp.swapaxes(sums.reshape(num_blocks, num_groups, num_columns), 1, 2)
-    first = jnp.zeros((1, num_columns, num_groups), rows.dtype)
-    return GroupPrefix(jnp.concatenate([first, jnp.cumsum(sums, axis=0)]), rows, groups, block)
-
 
 class GroupProjection(eqx.Module):
-    """`mean_k[1{G_k = g} m_k d_i(k)]` for all groups g, for any chunk of observations i."""
+    """`mean_k[m_k d_i(k)]` through the ranks of one variable, m being of the group of k.
 
-    prefix: GroupPrefix
-    total: Float[Array, "column group"]
-    centre: Float[Array, "column group"]
-    bounds: Int[Array, "obs bound"]
-    weights: Float[Array, " bound"]
-    increasing: bool = eqx.field(static=True)
-
-    def at(self, members: Int[Array, " chunk"]) -> Float[Array, "chunk column group"]:
-        """Rows of the projection.
-
-        Args:
-            members: working indices.
-
-        Returns:
-            One matrix (column, group) per member.
-        """
-        passed = self.prefix.at(self.bounds[members], self.weights)
-        ahead = self.total[None] - passed if self.increasing else passed
-        return (ahead - self.centre[None]) / self.bounds.shape[0]
-
-
-def group_projection(
-    blocks: TieBlocks,
-    tie_weight: Float[Array, ""],
-    rows: Float[Array, "column obs"],
-    ranks: Float[Array, " obs"],
-    groups: Int[Array, " obs"],
-    num_groups: int,
-) -> GroupProjection:
-    """Prepares the projection of moments on one variable's ranks, by group.
-
-    Args:
+    Attributes:
         blocks: the ranked variable.
         tie_weight: w in [0, 1].
-        rows: moments of each observation, of its own group.
-        ranks: pooled ranks.
-        groups: group of each observation.
-        num_groups: number of groups.
-
-    Returns:
-        The projection.
+        moments: m of each observation, in its own group.
+        ranks: pooled ranks R.
+        counts: how often each observation was drawn; None for once each.
     """
-    prefix = group_prefix(blocks.to_sorted(rows), blocks.to_sorted(groups), num_groups)
-    bounds = blocks.to_working(jnp.stack([blocks.starts, blocks.ends])).T
-    weights = jnp.stack([tie_weight, 1 - tie_weight])
-    if not blocks.increasing:
-        weights = weights[::-1]
-    total = group_sums(rows, groups, num_groups).T
-    centre = group_sums(rows * ranks[None], groups, num_groups).T
-    return GroupProjection(prefix, total, centre, bounds, weights, blocks.increasing)
+
+    blocks: TieBlocks
+    tie_weight: Float[Array, ""]
+    moments: Float[Array, "column obs"]
+    ranks: Float[Array, " obs"]
+    counts: Float[Array, " obs"] | None
+
+    def of(self, members: Bool[Array, " obs"]) -> Float[Array, "column obs"]:
+        """The projection for one group, `mean_k[1{G_k = g} m_k (I_w(X_i, X_k) - R_k)]`.
+
+        Args:
+            members: which observations the group has.
+
+        Returns:
+            One value per column and observation i.
+        """
+        rows = jnp.where(members[None], self.moments, 0)
+        drawn = self.ranks if self.counts is None else self.ranks * self.counts
+        centre = jnp.mean(rows * drawn[None], axis=1, keepdims=True)
+        return indicator_means(self.blocks, self.tie_weight, rows, self.counts) - centre
+
+    def transposed(self, rows: Float[Array, "row obs"]) -> Float[Array, "row obs"]:
+        """The same sum over the other index: `mean_i[(I_w(X_i, X_k) - R_k) z_i]` for all k.
+
+        `I_w(X_i, X_k)` summed over i is the indicator sum of the opposite direction.
+
+        Args:
+            rows: z.
+
+        Returns:
+            One value per row and observation k.
+        """
+        opposite = dataclasses.replace(self.blocks, increasing=not self.blocks.increasing)
+        means = indicator_means(opposite, self.tie_weight, rows)
+        return means - self.ranks[None] * jnp.mean(rows, axis=1, keepdims=True)
 
 
 class GroupedInfluence(eqx.Module):
-    """Influence functions of all groups' coefficients, computed in chunks of observations.
+    """Influence functions of all groups' coefficients, computed for one group at a time.
 
     Attributes:
-        own: `Q^{-1} A_i e_i` in the observation's own group.
+        bread: `Q^{-1}` of each group, Q being a mean over all observations.
+        own: `A_i e_i`, in the observation's own group.
         groups: group of each observation.
         projections: through the ranks of the outcome and of the regressor, those ranked.
-        num_groups: static.
     """
 
+    bread: Float[Array, "group column column"]
     own: Float[Array, "column obs"]
     groups: Int[Array, " obs"]
     projections: tuple[GroupProjection, ...]
-    num_groups: int = eqx.field(static=True)
 
-    def at(self, members: Int[Array, " chunk"]) -> Float[Array, "chunk param"]:
-        """Influence functions of some observations.
+    def of(self, group: Int[Array, ""]) -> Float[Array, "column obs"]:
+        """Influence functions of one group's coefficients.
 
         Args:
-            members: working indices.
+            group: its number.
 
         Returns:
-            Rows in the order of the parameters: intercepts of all groups, slopes, covariates.
+            One row per column, `psi_i = Q^{-1} s_i` for all observations i.
         """
-        num_columns = self.own.shape[0]
-        rows = jnp.zeros((members.shape[0], num_columns, self.num_groups), self.own.dtype)
+        members = self.groups == group
+        scores = jnp.where(members[None], self.own, 0)
         for projection in self.projections:
-            rows += projection.at(members)
-        chunk = jnp.arange(members.shape[0], dtype=jnp.int32)
-        rows = rows.at[chunk, :, self.groups[members]].add(self.own[:, members].T)
-        return rows.reshape(members.shape[0], num_columns * self.num_groups)
+            scores += projection.of(members)
+        return matmul(self.bread[group], scores)
 
-    def all(self) -> Float[Array, "obs param"]:
-        """Influence functions of all observations, in working order."""
-        rows = jax.lax.map(self._rows, self._starts())
-        return rows.reshape(-1, rows.shape[-1])[: self.groups.shape[0]]
+    def all(self) -> Float[Array, "param obs"]:
+        """Influence functions of all coefficients, in working order."""
+        rows = jax.lax.map(self.of, self._numbers())
+        return jnp.swapaxes(rows, 0, 1).reshape(-1, rows.shape[-1])
 
     def covariance(self) -> Float[Array, "param param"]:
-        """`sum_i psi_i psi_i' / obs^2` in memory O(chunk x param)."""
-        num_obs, num_params = self.groups.shape[0], self.own.shape[0] * self.num_groups
+        """`sum_i psi_i psi_i' / obs^2` in time O(obs x param) and memory O(obs).
 
-        def add(total, start):
-            rows = self._rows(start)
-            return total + matmul(rows.T, rows), None
+        The left factor is a sum over observations k of moments of one group only; summed by
+        parts, each k meets the sum over i of what it moves, `transposed(psi)`.
 
-        zero = jnp.zeros((num_params, num_params), self.own.dtype)
-        return jax.lax.scan(add, zero, self._starts())[0] / float(num_obs) ** 2
+        Source: derived by us; equal to the product of the influence functions to rounding. The
+        diagonal is that product itself.
+
+        Returns:
+            The joint covariance, exactly symmetric.
+        """
+        num_groups, num_columns, _ = self.bread.shape
+
+        def columns_of(group):
+            psi = self.of(group)
+            met = self.own[:, None] * psi[None]
+            for projection in self.projections:
+                met += projection.moments[:, None] * projection.transposed(psi)[None]
+            left = matmul(self.bread, group_sums(met, self.groups, num_groups))
+            return left, jnp.sum(psi**2, axis=1)
+
+        # axes: group and column of the right factor, then of the left one
+        blocks, diagonal = jax.lax.map(columns_of, self._numbers())
+        size = num_groups * num_columns
+        cov = blocks.transpose(3, 0, 2, 1).reshape(size, size)
+        cov = jnp.fill_diagonal((cov + cov.T) / 2, diagonal.T.reshape(-1), inplace=False)
+        return cov / float(self.groups.shape[0]) ** 2
 
     def variance(self, counts: Float[Array, " obs"]) -> Float[Array, " param"]:
         """`sum_i c_i psi_i^2 / obs^2`: variances of the parameters of a draw.
@@ -194,23 +133,13 @@ class GroupedInfluence(eqx.Module):
         Returns:
             One variance per parameter.
         """
-        num_obs, num_params = self.groups.shape[0], self.own.shape[0] * self.num_groups
+        squares = jax.lax.map(
+            lambda group: jnp.sum(counts[None] * self.of(group) ** 2, axis=1), self._numbers()
+        )
+        return squares.T.reshape(-1) / float(self.groups.shape[0]) ** 2
 
-        def add(total, start):
-            members = jnp.minimum(start + jnp.arange(CHUNK_SIZE, dtype=jnp.int32), num_obs - 1)
-            return total + matmul(counts[members][None], self._rows(start) ** 2)[0], None
-
-        zero = jnp.zeros(num_params, self.own.dtype)
-        return jax.lax.scan(add, zero, self._starts())[0] / float(num_obs) ** 2
-
-    def _starts(self):
-        return jnp.arange(0, self.groups.shape[0], CHUNK_SIZE, dtype=jnp.int32)
-
-    def _rows(self, start):
-        num_obs = self.groups.shape[0]
-        members = start + jnp.arange(CHUNK_SIZE, dtype=jnp.int32)
-        rows = self.at(jnp.minimum(members, num_obs - 1))
-        return jnp.where((members < num_obs)[:, None], rows, 0)
+    def _numbers(self):
+        return jnp.arange(self.bread.shape[0], dtype=jnp.int32)
 
 
 def grouped_influence(
@@ -223,9 +152,6 @@ def grouped_influence(
     counts: Float[Array, " obs"] | None = None,
 ) -> GroupedInfluence:
     """Influence functions of a grouped regression with pooled ranks.
-
-    The inverse of `Q` is block diagonal, so it is applied to each observation's moments before
-    they are summed: `psi_i = Q^{-1} s_i` with `s_i` of section "grouped" summed over all obs.
 
     Source: Chetverikov and Wilhelm (2023), pooled ranks; this form derived by us, equal to
     csranks to 1e-12 (there only for groups in alphabetical order).
@@ -242,13 +168,11 @@ def grouped_influence(
     Returns:
         The influence functions.
     """
-    groups, num_groups = sample.groups, sample.num_groups
+    groups = sample.groups
     assert groups is not None
-    tie_weight = model.tie_weight
 
     def project(blocks, moments, ranks):
-        rows = _apply(bread, groups, moments if counts is None else moments * counts[None])
-        return group_projection(blocks, tie_weight, rows, ranks, groups, num_groups)
+        return GroupProjection(blocks, model.tie_weight, moments, ranks, counts)
 
     projections = []
     if sample.outcome_blocks is not None:
@@ -257,10 +181,5 @@ def grouped_influence(
     if index is not None and blocks is not None:
         moments = (-slopes[groups][None] * design.columns).at[index].add(residuals)
         projections.append(project(blocks, moments, design.columns[index]))
-    own = _apply(bread, groups, design.columns * residuals[None])
-    return GroupedInfluence(own, groups, tuple(projections), num_groups)
-
-
-def _apply(bread, groups, rows):
-    """`bread[G_i] @ rows[:, i]` for every observation."""
-    return jnp.einsum("nij,jn->in", bread[groups], rows, precision=jax.lax.Precision.HIGHEST)
+    own = design.columns * residuals[None]
+    return GroupedInfluence(bread, own, groups, tuple(projections))

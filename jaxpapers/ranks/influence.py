@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..numerics import TieBlocks, indicator_sums, products, sample_ranks
+from ..numerics import TieBlocks, indicator_means, indicator_shares, products, sample_ranks, stacked
 from .model import RankRegression
 from .sample import Sample
 
@@ -13,14 +13,19 @@ class Design(eqx.Module):
     """What is regressed on what, in working order.
 
     Attributes:
-        columns: intercept, regressor, covariates, those that the model has.
+        rows: intercept, regressor, covariates, those that the model has.
         outcome: values or ranks of the outcome.
-        slope_index: row of the ranked regressor in `columns`, None if it is not ranked; static.
+        slope_index: which of `rows` is the ranked regressor, None if it is not ranked; static.
     """
 
-    columns: Float[Array, "column obs"]
+    rows: tuple[Float[Array, " obs"], ...]
     outcome: Float[Array, " obs"]
     slope_index: int | None = eqx.field(static=True)
+
+    @property
+    def columns(self) -> Float[Array, "column obs"]:
+        """The rows as one array."""
+        return stacked(self.rows)
 
 
 def design(
@@ -38,29 +43,29 @@ def design(
     """
     dtype = sample.dtype
     tie_weight = model.tie_weight
-    columns = [jnp.ones((1, sample.num_obs), dtype)] if model.intercept else []
+    rows = [jnp.ones(sample.num_obs, dtype)] if model.intercept else []
     slope_index = None
     if sample.regressor_blocks is not None:
-        slope_index = len(columns)
-        columns.append(sample_ranks(sample.regressor_blocks, tie_weight, counts)[None])
+        slope_index = len(rows)
+        rows.append(sample_ranks(sample.regressor_blocks, tie_weight, counts))
     elif sample.regressor is not None:
-        columns.append(sample.regressor[None])
+        rows.append(sample.regressor)
     if sample.covariates is not None:
-        columns.append(sample.covariates)
+        rows.extend(sample.covariates)
     outcome = sample.outcome
     if sample.outcome_blocks is not None:
         outcome = sample_ranks(sample.outcome_blocks, tie_weight, counts)
     assert outcome is not None
-    return Design(jnp.concatenate(columns), outcome, slope_index)
+    return Design(tuple(rows), outcome, slope_index)
 
 
 def rank_projection(
     blocks: TieBlocks,
     tie_weight: Float[Array, ""],
-    rows: Float[Array, "row obs"],
+    rows: tuple[Float[Array, " obs"], ...],
     ranks: Float[Array, " obs"],
     counts: Float[Array, " obs"] | None = None,
-) -> Float[Array, "row+1 obs"]:
+) -> tuple[Float[Array, " obs"], ...]:
     """How each observation moves mean moments through the ranks of all the others.
 
     `mean_k[m_k d_i(k)]` with `d_i(k) = I_w(X_i, X_k) - R_k`, for all i, in O(obs).
@@ -75,13 +80,16 @@ def rank_projection(
         counts: how often each observation was drawn; None for once each.
 
     Returns:
-        The projection, first of the moment 1; its mean is zero for w = 1 only and must not be
+        The projections, first of the moment 1; its mean is zero for w = 1 only and must not be
         demeaned.
     """
-    sums = indicator_sums(blocks, tie_weight, rows, counts)
     drawn = ranks if counts is None else ranks * counts
-    centre = jnp.concatenate([jnp.sum(drawn)[None], products(rows, drawn[None])[:, 0]])
-    return (sums - centre[:, None]) / rows.shape[-1]
+    shares = indicator_shares(blocks, tie_weight, counts) - jnp.mean(drawn)
+    if not rows:
+        return (shares,)
+    centres = products((drawn,), rows)[0] / ranks.shape[0]
+    means = indicator_means(blocks, tie_weight, stacked(rows), counts)
+    return (shares, *(mean - centres[i] for i, mean in enumerate(means)))
 
 
 def scores(
@@ -91,7 +99,7 @@ def scores(
     slope: Float[Array, ""],
     residuals: Float[Array, " obs"],
     counts: Float[Array, " obs"] | None = None,
-) -> Float[Array, "column obs"]:
+) -> tuple[Float[Array, " obs"], ...]:
     """Scores `s_i` of the least-squares moments, estimation of the ranks included.
 
     `s_i = A_i e_i + mean_k[A_k d^Y_i(k)] - rho mean_k[A_k d^X_i(k)] + u_r mean_k[e_k d^X_i(k)]`;
@@ -108,20 +116,21 @@ def scores(
         counts: how often each observation was drawn; None for once each.
 
     Returns:
-        The scores, neither demeaned nor corrected for degrees of freedom.
+        The scores of each column, neither demeaned nor corrected for degrees of freedom.
     """
-    tie_weight, columns = model.tie_weight, design.columns
+    tie_weight, rows = model.tie_weight, design.rows
     first = int(model.intercept)  # the constant's sums need no prefix sums and always come first
-    total = columns * residuals[None]
+    total = [row * residuals for row in rows]
     if sample.outcome_blocks is not None:
         moved = rank_projection(
-            sample.outcome_blocks, tie_weight, columns[first:], design.outcome, counts
+            sample.outcome_blocks, tie_weight, rows[first:], design.outcome, counts
         )
-        total += moved[1 - first :]
+        total = [own + more for own, more in zip(total, moved[1 - first :], strict=True)]
     index, blocks = design.slope_index, sample.regressor_blocks
     if index is not None and blocks is not None:
-        place = jnp.arange(columns.shape[0]) == index
-        moments = place[first:, None] * residuals[None] - slope * columns[first:]
-        moved = rank_projection(blocks, tie_weight, moments, columns[index], counts)
-        total += jnp.concatenate([-slope * moved[:1], moved[1:]])[1 - first :]
-    return total
+        moments = [-slope * row for row in rows]
+        moments[index] += residuals
+        moved = rank_projection(blocks, tie_weight, tuple(moments[first:]), rows[index], counts)
+        moved = (-slope * moved[0], *moved[1:])
+        total = [own + more for own, more in zip(total, moved[1 - first :], strict=True)]
+    return tuple(total)

@@ -13,7 +13,8 @@ from .. import engine
 KINDS = ("rank", "level")
 
 
-def _as_leaf(value: Any) -> Any:
+def _as_weight(value: Any) -> Any:
+    engine.check_array("tie_weight", value, ())
     return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
 
 
@@ -26,9 +27,6 @@ class RankRegression(eqx.Module):
 
     Source: Chetverikov and Wilhelm, "Inference for Rank-Rank Regressions" (2023).
 
-    Example:
-        >>> model = RankRegression(tie_weight=0.5)
-
     Attributes:
         outcome: "rank" or "level"; static.
         regressor: "rank" or "level"; static.
@@ -39,12 +37,26 @@ class RankRegression(eqx.Module):
         intercept: whether the design has a constant (one per group); static.
 
     Raises:
-        ValueError: an unknown kind, a tie weight outside [0, 1], directions that are not two.
+        ValueError: an unknown kind, a tie weight outside [0, 1] or not a scalar, directions that
+            are not two booleans.
+        TypeError: a tie weight that is not a real number, an intercept that is not a bool.
+
+    Example:
+        >>> from jaxpapers import ranks
+        >>> model = ranks.RankRegression(tie_weight=0.5, increasing=(True, False))
+        >>> print(model.outcome, model.tie_weight, model.increasing)
+        rank 0.5 (True, False)
+
+    Example:
+        >>> from jaxpapers import ranks
+        >>> model = ranks.RankRegression(tie_weight=0.5, increasing=(True, False))
+        >>> print(model.outcome, model.tie_weight, model.increasing)
+        rank 0.5 (True, False)
     """
 
     outcome: Literal["rank", "level"] = eqx.field(static=True, default="rank")
     regressor: Literal["rank", "level"] = eqx.field(static=True, default="rank")
-    tie_weight: Float[Array, ""] = eqx.field(converter=_as_leaf, default=1.0)
+    tie_weight: Float[Array, ""] = eqx.field(converter=_as_weight, default=1.0)
     increasing: tuple[bool, bool] = eqx.field(static=True, default=(True, True))
     intercept: bool = eqx.field(static=True, default=True)
 
@@ -53,10 +65,6 @@ class RankRegression(eqx.Module):
             kind = getattr(self, name)
             if kind not in KINDS:
                 raise ValueError(f"{name} is {kind!r}; needed is 'rank' or 'level'")
-        if np.shape(self.tie_weight) != ():
-            raise ValueError(
-                f"tie_weight has shape {np.shape(self.tie_weight)}; needed is one number"
-            )
         if engine.is_concrete(self.tie_weight) and not 0 <= float(self.tie_weight) <= 1:
             raise ValueError(
                 f"tie_weight is {float(self.tie_weight)}; needed is a number in [0, 1]"
@@ -66,6 +74,8 @@ class RankRegression(eqx.Module):
             raise ValueError(
                 f"increasing is {self.increasing!r}; needed are two booleans: outcome, regressor"
             )
+        if not isinstance(self.intercept, bool):
+            raise TypeError(f"intercept is {self.intercept!r}; needed is True or False")
 
     def cast(self, dtype: jnp.dtype) -> "RankRegression":
         """The same regression with its numbers as JAX arrays of one dtype.

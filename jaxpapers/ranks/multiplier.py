@@ -9,7 +9,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .. import engine
 from ..numerics import matmul
-from .results import MultiplierDraws, RankRegressionFit
+from .checks import check_instance
+from .draws import MultiplierDraws
+from .results import RankRegressionFit
 
 
 class Multiplier(eqx.Module):
@@ -100,6 +102,7 @@ def multiplier_bootstrap(
     """Multiplier bootstrap of the influence functions; gives simultaneous bands.
 
     Nothing is estimated again, so a draw costs one product with the influence functions.
+    Accuracy: that of the influence functions, in float32 about 1e-5 standard errors.
 
     Args:
         key: a typed key; replicate r uses `fold_in(key, r)`.
@@ -116,11 +119,14 @@ def multiplier_bootstrap(
 
     Raises:
         ValueError: a fit without influence functions; counts below 1.
-        TypeError: a key that is not typed.
+        TypeError: a key that is not typed, a fit or multiplier that is none.
     """
     engine.check_key(key)
     engine.check_count("num_replicates", num_replicates)
     engine.check_count("batch_size", batch_size)
+    check_instance("fit", fit, RankRegressionFit)
+    multiplier = GaussianMultiplier() if multiplier is None else multiplier
+    check_instance("multiplier", multiplier, Multiplier)
     if fit.influence is None:
         raise ValueError(
             "fit.influence is None (obs x param exceeds 2^24); needed is a fit of fewer groups "
@@ -128,7 +134,7 @@ def multiplier_bootstrap(
         )
     errors = engine.replicate(
         key,
-        PerturbedError(multiplier or GaussianMultiplier()),
+        PerturbedError(multiplier),
         jnp.asarray(fit.influence),
         None,
         num_replicates=num_replicates,

@@ -1,12 +1,16 @@
 """What a rank regression gives back."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from .. import engine
+from ..engine import Status
 from ..numerics import matmul
 from .model import RankRegression
 
@@ -16,32 +20,46 @@ class RankRegressionFit(eqx.Module):
 
     Parameters are in the order intercept, regressor, covariates; with groups each of them stands
     for all groups before the next: all intercepts, all slopes, and so on. A parameter whose
-    column was collinear is NaN, its entry of `kept` False and `status` COLLINEAR.
+    column was collinear is NaN, its entry of `kept` False and `status` COLLINEAR, or
+    FEW_OBSERVATIONS where a group has fewer observations than columns.
 
     Attributes:
         params: coefficients, in ranks (or units of a level outcome) per rank or unit.
         cov: consistent covariance of `params`, estimation of the ranks included; over all groups.
         cov_homoskedastic: the usual OLS covariance; inconsistent here.
         cov_robust: HC1 (EHW) covariance; inconsistent here.
-        influence: influence function of each observation, `cov = influence' influence / obs^2`;
-            None where obs x param exceeds 2^24 (grouped fits).
+        working_influence: `influence`, transposed and in working order.
         kept: which parameters were estimated.
-        residuals: outcome less fitted value, in the order of the data.
+        working_residuals: `residuals` in working order.
+        working_order: the observation at each place of the working order; None for the order of
+            the data.
         r_squared: share of variation explained; uncentred without a common intercept, as in R.
         tie_shares: share of tied observations of outcome and regressor; 0 for a level.
         status: how the fit went, int32; see `engine.status_message`.
         model: the regression that was fitted.
         num_groups: number of groups, 1 without; static.
         has_regressor: whether there is a regressor beside the covariates; static.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxpapers import ranks
+        >>> child, parent = jnp.array([[2.0, 1, 4, 3, 5, 6], [1.0, 2, 3, 4, 5, 6]])
+        >>> fit = ranks.fit(ranks.RankRegression(), child, parent)
+        >>> print(fit.params, fit.bse)
+        [0.06666667 0.88571423] [0.0772545  0.13243626]
+        >>> print(fit.interval(0.95))
+        [[-0.08474938  0.21808273]
+         [ 0.62614393  1.1452845 ]]
     """
 
     params: Float[Array, " param"]
     cov: Float[Array, "param param"]
     cov_homoskedastic: Float[Array, "param param"]
     cov_robust: Float[Array, "param param"]
-    influence: Float[Array, "obs param"] | None
+    working_influence: Float[Array, "param obs"] | None
     kept: Bool[Array, " param"]
-    residuals: Float[Array, " obs"]
+    working_residuals: Float[Array, " obs"]
+    working_order: Int[Array, " obs"] | None
     r_squared: Float[Array, ""]
     tie_shares: Float[Array, "2"]
     status: Int[Array, ""]
@@ -52,7 +70,31 @@ class RankRegressionFit(eqx.Module):
     @property
     def num_obs(self) -> int:
         """Sample size."""
-        return self.residuals.shape[-1]
+        return self.working_residuals.shape[-1]
+
+    @property
+    def influence(self) -> Float[Array, "obs param"] | None:
+        """Influence function of each observation: `cov = influence' influence / obs^2`.
+
+        In the order of the data, to which it is taken on demand; NaN for parameters that were not
+        kept, None where obs x param exceeds 2^24 (grouped fits).
+        """
+        if self.working_influence is None:
+            return None
+        rows = _in_data_order(self.working_influence, self.working_order)
+        return rows.swapaxes(-1, -2)
+
+    @property
+    def residuals(self) -> Float[Array, " obs"]:
+        """Outcome less fitted value of each observation, in the order of the data."""
+        return _in_data_order(self.working_residuals, self.working_order)
+
+    def in_data_order(self) -> "RankRegressionFit":
+        """The same fit with the order of the data as working order."""
+        moved = _in_data_order((self.working_influence, self.working_residuals), self.working_order)
+        return dataclasses.replace(
+            self, working_influence=moved[0], working_residuals=moved[1], working_order=None
+        )
 
     @property
     def bse(self) -> Float[Array, " param"]:
@@ -98,6 +140,22 @@ class RankRegressionFit(eqx.Module):
         return self.params.reshape(-1, self.num_groups).T
 
 
+def _in_data_order(rows, order):
+    """Takes the last axis of arrays from working order to the order of the data."""
+    return rows if order is None else _scattered(rows, order)
+
+
+@jax.jit
+def _scattered(rows, order):
+    def one(row, order):
+        return jnp.zeros_like(row).at[order].set(row, unique_indices=True)
+
+    several = jnp.vectorize(one, signature="(obs),(obs)->(obs)")
+    return jax.tree.map(
+        lambda row: several(row, order[..., None, :] if row.ndim > order.ndim else order), rows
+    )
+
+
 def normal_interval(
     estimate: Float[Array, "*shape"],
     standard_error: Float[Array, "*shape"],
@@ -122,166 +180,47 @@ def normal_interval(
     return jnp.stack([estimate - half_width, estimate + half_width], axis=-1)
 
 
-class BootstrapDraws(eqx.Module):
-    """Bootstrap draws of a rank regression's parameters.
-
-    A draw that does not identify its parameters (a dummy nobody was drawn for) is NaN; it is left
-    out of every summary and counted by `num_failed`.
+class Estimate(eqx.Module):
+    """Estimates with delta-method standard errors.
 
     Attributes:
-        fit: the fit on the sample itself.
-        params: parameters of each draw.
-        draw_bse: each draw's own consistent standard errors; None unless studentized.
+        value: the estimates.
+        bse: their standard errors.
+        status: that of the fit (COLLINEAR, FEW_OBSERVATIONS) where an estimate needs a missing
+            parameter and is NaN; NON_FINITE where one is NaN otherwise; DEGENERATE where one has
+            no sampling variance.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxpapers import ranks
+        >>> child, parent = jnp.array([[2.0, 1, 4, 3, 5, 6], [1.0, 2, 3, 4, 5, 6]])
+        >>> fit = ranks.fit(ranks.RankRegression(), child, parent)
+        >>> upward = ranks.absolute_mobility(fit, 0.25)
+        >>> print(upward.value, upward.bse, upward.interval(0.9))
+        [0.28809524] [0.04414543] [[0.21548247 0.360708  ]]
     """
 
-    fit: RankRegressionFit
-    params: Float[Array, "replicate param"]
-    draw_bse: Float[Array, "replicate param"] | None
+    value: Float[Array, " estimate"]
+    bse: Float[Array, " estimate"]
+    status: Int[Array, ""]
 
-    def _sound(self):
-        kept = self.fit.kept
-        return jnp.all(jnp.isfinite(self.params) | ~kept[None], axis=-1)
-
-    @property
-    def num_failed(self) -> Int[Array, ""]:
-        """Number of draws left out."""
-        return jnp.sum(~self._sound(), dtype=jnp.int32)
-
-    @property
-    def status(self) -> Int[Array, ""]:
-        """SINGULAR if more than a tenth of the draws failed, else the status of the fit."""
-        too_many = self.num_failed * 10 > self.params.shape[0]
-        return jnp.where(too_many, jnp.asarray(engine.Status.SINGULAR, jnp.int32), self.fit.status)
-
-    @property
-    def cov(self) -> Float[Array, "param param"]:
-        """Covariance of the parameters over the draws."""
-        sound = self._sound()[:, None]
-        count = jnp.sum(sound)
-        mean = jnp.sum(jnp.where(sound, self.params, 0), axis=0) / count
-        centred = jnp.where(sound, self.params - mean[None], 0)
-        several = jnp.where(count > 1, count - 1, jnp.nan)  # no draws, no made-up spread
-        return matmul(centred.T, centred) / several
-
-    @property
-    def bse(self) -> Float[Array, " param"]:
-        """Standard deviations of the parameters over the draws."""
-        return jnp.sqrt(jnp.diagonal(self.cov))
-
-    def percentile_interval(
-        self, level: float | Float[Array, ""] = 0.95
-    ) -> Float[Array, "param 2"]:
-        """Quantiles of the draws.
+    def interval(self, level: float | Float[Array, ""] = 0.95) -> Float[Array, "estimate 2"]:
+        """Normal confidence intervals.
 
         Args:
             level: coverage, in (0, 1).
 
         Returns:
-            Lower and upper end of each parameter.
+            Lower and upper end of each.
 
         Raises:
             ValueError: a level outside (0, 1).
         """
-        return self._quantiles(self.params, level)
-
-    def normal_interval(self, level: float | Float[Array, ""] = 0.95) -> Float[Array, "param 2"]:
-        """Estimate plus and minus normal quantiles of the bootstrap standard error.
-
-        Args:
-            level: coverage, in (0, 1).
-
-        Returns:
-            Lower and upper end of each parameter.
-
-        Raises:
-            ValueError: a level outside (0, 1).
-        """
-        return normal_interval(self.fit.params, self.bse, level)
-
-    def percentile_t_interval(
-        self, level: float | Float[Array, ""] = 0.95
-    ) -> Float[Array, "param 2"]:
-        """Estimate less quantiles of the draws' t ratios times the consistent standard error.
-
-        Args:
-            level: coverage, in (0, 1).
-
-        Returns:
-            Lower and upper end of each parameter.
-
-        Raises:
-            ValueError: a level outside (0, 1); draws without standard errors.
-        """
-        if self.draw_bse is None:
-            raise ValueError(
-                "draw_bse is None; a percentile-t interval needs bootstrap(..., studentize=True)"
-            )
-        ratios = (self.params - self.fit.params[None]) / self.draw_bse
-        quantiles = self._quantiles(ratios, level)
-        return self.fit.params[:, None] - quantiles[:, ::-1] * self.fit.bse[:, None]
-
-    def _quantiles(self, draws, level):
-        engine.check_probability("level", level)
-        level = jnp.asarray(level, draws.dtype)
-        probabilities = jnp.stack([(1 - level) / 2, (1 + level) / 2])
-        draws = jnp.where(self._sound()[:, None], draws, jnp.nan)
-        return jnp.nanquantile(draws, probabilities, axis=0).T
+        return normal_interval(self.value, self.bse, level)
 
 
-class MultiplierDraws(eqx.Module):
-    """Multiplier-bootstrap draws of the estimation error of a rank regression.
-
-    Attributes:
-        fit: the fit on the sample.
-        errors: `sum_i xi_i psi_i / obs` of each replicate, distributed like estimate less truth.
-    """
-
-    fit: RankRegressionFit
-    errors: Float[Array, "replicate param"]
-
-    @property
-    def cov(self) -> Float[Array, "param param"]:
-        """Covariance of the errors over the draws; its limit is the covariance of the fit."""
-        return matmul(self.errors.T, self.errors) / self.errors.shape[0]
-
-    @property
-    def bse(self) -> Float[Array, " param"]:
-        """Standard deviations of the errors over the draws."""
-        return jnp.sqrt(jnp.diagonal(self.cov))
-
-    def simultaneous_interval(
-        self,
-        level: float | Float[Array, ""] = 0.95,
-        contrasts: Float[Array, "contrast param"] | None = None,
-    ) -> Float[Array, "contrast 2"]:
-        """Band that covers all contrasts at once, by the maximal t ratio of the draws.
-
-        Args:
-            level: joint coverage, in (0, 1).
-            contrasts: rows of weights on the parameters; None for the parameters themselves.
-
-        Returns:
-            Lower and upper end of each contrast; a missing parameter gives NaN and does not
-            widen the others.
-
-        Raises:
-            ValueError: a level outside (0, 1); contrasts of the wrong width.
-        """
-        engine.check_probability("level", level)
-        if contrasts is None:
-            contrasts = jnp.eye(self.fit.params.shape[0], dtype=self.fit.params.dtype)
-        value, bse = contrast_moments(self.fit, contrasts)
-        errors = matmul(jnp.nan_to_num(self.errors), contrasts.T)
-        ratios = jnp.abs(errors) / jnp.where(bse > 0, bse, jnp.inf)[None]
-        largest = jnp.max(jnp.where(jnp.isfinite(bse)[None], ratios, 0), axis=1)
-        half_width = jnp.quantile(largest, jnp.asarray(level, largest.dtype)) * bse
-        return jnp.stack([value - half_width, value + half_width], axis=-1)
-
-
-def contrast_moments(
-    fit: RankRegressionFit, contrasts: Float[Array, "contrast param"]
-) -> tuple[Float[Array, " contrast"], Float[Array, " contrast"]]:
-    """Estimates and standard errors of linear combinations of the parameters.
+def combination(fit: RankRegressionFit, contrasts: Float[Array, "contrast param"]) -> Estimate:
+    """Linear combinations of the parameters, unchecked.
 
     Args:
         fit: the fit.
@@ -289,20 +228,32 @@ def contrast_moments(
 
     Returns:
         Values and standard errors; NaN where a missing parameter has weight.
-
-    Raises:
-        ValueError: contrasts of the wrong width.
     """
-    engine.check_array("contrasts", contrasts, ("contrast", fit.params.shape[0]))
-    return _contrast_moments(fit.params, fit.cov, fit.kept, contrasts)
+    return _combination(fit.params, fit.cov, fit.kept, fit.status, contrasts)
 
 
 @jax.jit
-def _contrast_moments(params, cov, kept, contrasts):
+def _combination(params, cov, kept, fit_status, contrasts):
     uses_missing = jnp.any((contrasts != 0) & ~kept[None], axis=1)
     missing = jnp.where(uses_missing, jnp.nan, 0).astype(params.dtype)
     value = matmul(contrasts, jnp.where(kept, params, 0)[:, None])[:, 0]
     both = kept[:, None] & kept[None]
     half = matmul(contrasts, jnp.where(both, cov, 0))
-    variance = jnp.sum(half * contrasts, axis=1)
-    return value + missing, jnp.sqrt(jnp.maximum(variance, 0)) + missing
+    bse = jnp.sqrt(jnp.maximum(jnp.sum(half * contrasts, axis=1), 0))
+    status = jnp.where(jnp.any(bse == 0), Status.DEGENERATE, Status.OK)
+    status = jnp.where(jnp.any(uses_missing), fit_status, status)
+    return Estimate(value + missing, bse + missing, finite_or(status, value, bse))
+
+
+def finite_or(status: Int[ArrayLike, ""], *arrays: Float[Array, "..."]) -> Int[Array, ""]:
+    """The status, or NON_FINITE where an array holds NaN or infinite values.
+
+    Args:
+        status: where all is finite.
+        *arrays: what has been computed.
+
+    Returns:
+        An int32 status.
+    """
+    is_finite = jnp.stack([jnp.all(jnp.isfinite(array)) for array in arrays])
+    return jnp.where(jnp.all(is_finite), status, Status.NON_FINITE).astype(jnp.int32)

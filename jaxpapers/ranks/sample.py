@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ..numerics import RankOrder, TieBlocks, permuted, rank_order, tie_blocks
+from ..numerics import RankOrder, TieBlocks, rank_order, tie_blocks
 from .model import RankRegression
 
 
@@ -40,12 +40,6 @@ class Sample(eqx.Module):
         """Sample size."""
         held = self.outcome if self.outcome_blocks is None else self.outcome_blocks.starts
         return 0 if held is None else held.shape[0]
-
-    def to_original(self, rows: Float[Array, "*row obs"]) -> Float[Array, "*row obs"]:
-        """Takes the last axis from working order back to the order of the data."""
-        if self.working is None:
-            return rows
-        return permuted(rows, self.working.position)
 
 
 def arrange(

@@ -3,9 +3,12 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .. import engine
+from ..engine import Status
+from .checks import check_instance
+from .draws import status_of_replicates
 from .model import RankRegression
 from .populations import Population
 from .results import RankRegressionFit, normal_interval
@@ -15,12 +18,25 @@ from .solve import fit
 class CoverageDraws(eqx.Module):
     """Slopes and standard errors over simulated samples.
 
+    A sample that does not identify the slope (a regressor all tied) is NaN; it is left out of
+    every summary and counted by `num_failed`. `status` says so.
+
     Attributes:
         slope: estimates.
         bse: consistent standard errors.
         bse_homoskedastic: the usual OLS ones.
         bse_robust: HC1 (EHW) ones.
         truth: the estimand.
+
+    Example:
+        >>> import jax
+        >>> from jaxpapers import ranks
+        >>> model, population = ranks.RankRegression(), ranks.Flip(0.3)
+        >>> draws = ranks.coverage(
+        ...     jax.random.key(0), model, population, num_obs=40, num_replicates=200
+        ... )
+        >>> print(draws.truth, draws.slope.mean(), draws.coverage(0.95)["consistent"])
+        0.872 0.86709285 0.885
     """
 
     slope: Float[Array, " replicate"]
@@ -29,8 +45,24 @@ class CoverageDraws(eqx.Module):
     bse_robust: Float[Array, " replicate"]
     truth: Float[Array, ""]
 
+    def _sound(self):
+        parts = (self.slope, self.bse, self.bse_homoskedastic, self.bse_robust)
+        return jnp.all(jnp.isfinite(jnp.stack(parts)), axis=0)
+
+    @property
+    def num_failed(self) -> Int[Array, ""]:
+        """Number of samples left out."""
+        return jnp.sum(~self._sound(), axis=-1, dtype=jnp.int32)
+
+    @property
+    def status(self) -> Int[Array, ""]:
+        """OK; INCOMPLETE if some samples failed, SINGULAR if more than a tenth of them did."""
+        return status_of_replicates(self.num_failed, self.slope.shape[-1], Status.OK)
+
     def coverage(self, level: float = 0.95) -> dict[str, Float[Array, ""]]:
         """Share of normal intervals that contain the truth, by kind of standard error.
+
+        Of the samples that could be estimated; NaN where none could.
 
         Args:
             level: nominal coverage, in (0, 1).
@@ -41,6 +73,7 @@ class CoverageDraws(eqx.Module):
         Raises:
             ValueError: a level outside (0, 1).
         """
+        sound = self._sound()
         kinds = {
             "homoskedastic": self.bse_homoskedastic,
             "robust": self.bse_robust,
@@ -49,13 +82,15 @@ class CoverageDraws(eqx.Module):
         covers = {}
         for name, bse in kinds.items():
             ends = normal_interval(self.slope, bse, level)
-            inside = (ends[:, 0] <= self.truth) & (self.truth <= ends[:, 1])
-            covers[name] = jnp.mean(inside, dtype=self.slope.dtype)
+            truth = self.truth[..., None]
+            inside = (ends[..., 0] <= truth) & (truth <= ends[..., 1])
+            covers[name] = jnp.mean(inside, axis=-1, dtype=self.slope.dtype, where=sound)
         return covers
 
     def standard_error_ratio(self) -> Float[Array, ""]:
         """Mean consistent standard error over the standard deviation of the estimates."""
-        return jnp.mean(self.bse) / jnp.std(self.slope)
+        sound = self._sound()
+        return jnp.mean(self.bse, axis=-1, where=sound) / jnp.std(self.slope, axis=-1, where=sound)
 
 
 class SimulatedFit(eqx.Module):
@@ -102,6 +137,10 @@ def coverage(
 ) -> CoverageDraws:
     """Monte Carlo of estimates and standard errors, naive ones included, in one vmapped program.
 
+    Samples are drawn and fitted in JAX's default float. Estimates and standard errors of a given
+    sample are right to 1e-6 (relative) in float32 and 1e-11 in float64, both far below the Monte
+    Carlo error; the truth is computed in float64 and rounded once.
+
     Args:
         key: a typed key; replicate r uses `fold_in(key, r)`.
         model: the regression, rank on rank.
@@ -114,13 +153,15 @@ def coverage(
         checkpoint: where to save; None for nowhere.
 
     Returns:
-        Estimates and standard errors of all samples beside the truth.
+        Estimates and standard errors of all samples beside the truth, and a status.
 
     Raises:
         ValueError: counts below 1; a model that is not rank on rank.
-        TypeError: a key that is not typed.
+        TypeError: a key that is not typed, a model or population that is none.
     """
     engine.check_key(key)
+    check_instance("model", model, RankRegression)
+    check_instance("population", population, Population)
     for name, count in (("num_obs", num_obs), ("num_replicates", num_replicates)):
         engine.check_count(name, count)
     engine.check_count("batch_size", batch_size)

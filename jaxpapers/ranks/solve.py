@@ -8,9 +8,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Real
 
-from .. import engine
 from ..engine import Status
-from ..numerics import RankOrder, group_sums, matmul, products, qr_by_group
+from ..numerics import RankOrder, combined, group_sums, matmul, products, qr_by_group, stacked
+from ..numerics.varying import vary, varying_axes
+from .checks import check_data, check_order, float_dtype
 from .grouped import grouped_influence
 from .influence import design, scores
 from .model import RankRegression
@@ -18,7 +19,7 @@ from .results import RankRegressionFit
 from .sample import arrange
 
 MAX_INFLUENCE_SIZE = 2**24
-ROUNDING = 1e3
+ROUNDING = 50.0
 
 
 def fit(
@@ -56,146 +57,13 @@ def fit(
     Raises:
         ValueError: shapes that disagree, no columns, too few observations, non-finite values,
             groups out of range.
-        TypeError: arguments that are not real arrays.
+        TypeError: a model that is none, arguments that are not real arrays, orders that are not
+            from `rank_order`.
     """
     num_groups = check_data(model, outcome, regressor, covariates, groups, num_groups)
     check_order(order, np.shape(outcome)[0])
     model = model.cast(float_dtype(outcome, regressor, covariates))
     return _fit(model, outcome, regressor, covariates, groups, order, num_groups=num_groups)
-
-
-def check_data(
-    model: RankRegression,
-    outcome: ArrayLike,
-    regressor: ArrayLike | None,
-    covariates: ArrayLike | None,
-    groups: ArrayLike | None,
-    num_groups: int | None,
-) -> int:
-    """Checks shapes always and values where they are concrete.
-
-    Args:
-        model: the regression.
-        outcome: `(obs,)`.
-        regressor: `(obs,)` or None.
-        covariates: `(obs, covariate)` or None.
-        groups: `(obs,)` integers or None.
-        num_groups: number of groups or None.
-
-    Returns:
-        The number of groups, 1 without groups.
-
-    Raises:
-        ValueError: as `fit`.
-        TypeError: as `fit`.
-    """
-    named: dict[str, tuple] = {"outcome": (outcome, ("obs",))}
-    if regressor is not None:
-        named["regressor"] = (regressor, ("obs",))
-    if covariates is not None:
-        named["covariates"] = (covariates, ("obs", "covariate"))
-    sizes = engine.check_shapes(named, kind="real")
-    engine.check_finite({name: value for name, (value, _) in named.items()})
-    for name, (value, _) in named.items():
-        engine.warn_if_truncated(name, value)
-        _check_integers(name, value)
-    num_columns = model.num_columns(
-        has_regressor=regressor is not None, num_covariates=sizes.get("covariate", 0)
-    )
-    if num_columns == 0:
-        raise ValueError("regressor is None and there are no covariates and no intercept")
-    num_groups = check_groups(groups, num_groups, sizes["obs"])
-    if sizes["obs"] < num_columns * num_groups:
-        raise ValueError(
-            f"outcome has {sizes['obs']} observations; needed are at least "
-            f"{num_columns * num_groups}, one per coefficient"
-        )
-    return num_groups
-
-
-def _check_integers(name, value):
-    """Refuses NumPy integers that JAX would cut off: 64 bits while x64 is off."""
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or not value.size:
-        return
-    bounds = np.iinfo(jnp.result_type(value))
-    if value.max() > bounds.max or value.min() < bounds.min:
-        raise ValueError(
-            f"{name} holds integers beyond {bounds.dtype}; convert it to float or enable x64: "
-            'jax.config.update("jax_enable_x64", True)'
-        )
-
-
-def check_order(order: tuple | None, num_obs: int) -> None:
-    """Checks orders of the outcome and the regressor.
-
-    Args:
-        order: as in `fit`.
-        num_obs: sample size.
-
-    Raises:
-        TypeError: not a pair of orders.
-        ValueError: an order of another length.
-    """
-    if order is None:
-        return
-    if not isinstance(order, tuple | list) or len(order) != 2:
-        raise TypeError("order must be a pair of rank orders: of the outcome and the regressor")
-    for name, one in zip(("outcome", "regressor"), order, strict=True):
-        if one is not None and one.order.shape != (num_obs,):
-            raise ValueError(
-                f"the order of the {name} must have shape ({num_obs},), got {one.order.shape}"
-            )
-
-
-def check_groups(groups: ArrayLike | None, num_groups: int | None, num_obs: int) -> int:
-    """Checks group numbers and counts them where they are concrete.
-
-    Args:
-        groups: `(obs,)` integers or None.
-        num_groups: number of groups or None.
-        num_obs: sample size.
-
-    Returns:
-        The number of groups, 1 without groups.
-
-    Raises:
-        ValueError: another shape, numbers out of range, no number of groups under tracing.
-        TypeError: groups that are not integers, a number of groups that is not an int.
-    """
-    if groups is None:
-        if num_groups is not None:
-            raise ValueError(f"num_groups is {num_groups} but groups is None")
-        return 1
-    engine.check_array("groups", groups, (num_obs,), kind="integer")
-    if not engine.is_concrete(groups):
-        if num_groups is None:
-            raise ValueError(
-                "num_groups is None; needed under jit or vmap, where groups are traced"
-            )
-        engine.check_count("num_groups", num_groups)
-        return num_groups
-    lowest, highest = int(np.min(groups)), int(np.max(groups))
-    num_groups = highest + 1 if num_groups is None else num_groups
-    engine.check_count("num_groups", num_groups)
-    if lowest < 0 or highest >= num_groups:
-        raise ValueError(
-            f"groups has values from {lowest} to {highest}; needed are 0 to {num_groups - 1}"
-        )
-    return num_groups
-
-
-def float_dtype(*arrays: ArrayLike | None) -> jnp.dtype:
-    """Floating dtype of a computation on some inputs.
-
-    Args:
-        *arrays: inputs, of which integers and None do not count.
-
-    Returns:
-        The common floating dtype, JAX's default where there is none.
-    """
-    dtypes = [jnp.result_type(array) for array in arrays if array is not None]
-    floats = [dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)]
-    return jnp.result_type(*floats) if floats else jnp.zeros(()).dtype
 
 
 @partial(jax.jit, static_argnames="num_groups")
@@ -213,69 +81,79 @@ def _fit(model, outcome, regressor, covariates, groups, order, *, num_groups):
         dtype=dtype,
     )
     base = design(model, sample)
-    factors = qr_by_group(base.columns, sample.groups, num_groups)
-    coefficients = factors.solve(base.outcome, sample.groups)
-    residuals = base.outcome - fitted_values(base.columns, coefficients, sample.groups)
+    factors = qr_by_group(base.rows, sample.groups, num_groups)
+    coefficients, residuals = _least_squares(base, factors, sample.groups)
     inverse = factors.inverse()
     bread = matmul(inverse, jnp.swapaxes(inverse, 1, 2))
     slopes = coefficients[:, base.slope_index or 0]
-    cov, influence = _sandwich(model, sample, base, slopes, residuals, bread)
-    fixed = _without_variance(base.outcome, cov, bread, factors.kept)
-    cov = jnp.where(fixed[:, None] | fixed[None], 0, cov)
-    naive = _naive_covariances(base, residuals, bread, sample.groups, factors.kept)
     kept = factors.kept.T.reshape(-1)
     missing = jnp.where(kept, 0, jnp.nan).astype(dtype)
     both = missing[:, None] + missing[None]
+    cov, influence = _sandwich(model, sample, base, slopes, residuals, bread, missing)
+    fixed = _without_variance(base.outcome, cov, bread, factors.kept)
+    cov = jnp.where(fixed[:, None] | fixed[None], 0, cov)
+    naive = _naive_covariances(base, residuals, bread, sample.groups, factors.kept)
     return RankRegressionFit(
         params=coefficients.T.reshape(-1) + missing,
-        cov=cov + both,
+        cov=cov,
         cov_homoskedastic=naive[0] + both,
         cov_robust=naive[1] + both,
-        influence=None if influence is None else influence + missing[None],
+        working_influence=influence,
         kept=kept,
-        residuals=sample.to_original(residuals),
+        working_residuals=residuals,
+        working_order=None if sample.working is None else sample.working.order,
         r_squared=_r_squared(model, base.outcome, residuals, groups),
         tie_shares=_tie_shares(sample),
-        status=_status(cov, kept, fixed),
+        status=_status(cov, factors.kept, fixed, sample.groups),
         model=model,
         num_groups=num_groups,
         has_regressor=regressor is not None,
     )
 
 
+def _least_squares(base, factors, groups):
+    """Coefficients and residuals; solved again for the rest, which single precision leaves."""
+    coefficients = factors.solve(base.outcome, groups)
+    residuals = base.outcome - fitted_values(base.rows, coefficients, groups)
+    rest = factors.solve(residuals, groups)
+    return coefficients + rest, residuals - fitted_values(base.rows, rest, groups)
+
+
 def fitted_values(
-    columns: Float[Array, "column obs"],
+    rows: tuple[Float[Array, " obs"], ...],
     coefficients: Float[Array, "group column"],
     groups: Int[Array, " obs"] | None,
 ) -> Float[Array, " obs"]:
     """Fitted values with every observation's own group's coefficients.
 
     Args:
-        columns: the design.
+        rows: the columns of the design.
         coefficients: one row per group.
         groups: group of each observation or None.
 
     Returns:
         Fitted values.
     """
-    if groups is None:
-        return matmul(coefficients, columns)[0]
-    return jnp.sum(coefficients[groups].T * columns, axis=0)
+    if groups is not None:
+        return jnp.sum(coefficients[groups].T * stacked(rows), axis=0)
+    return combined(coefficients[0], rows)
 
 
-def _sandwich(model, sample, base, slopes, residuals, bread):
+def _sandwich(model, sample, base, slopes, residuals, bread, missing):
     """Consistent covariance, and the influence functions where they fit in memory."""
     num_obs = sample.num_obs
     if sample.groups is None:
         rows = scores(model, sample, base, slopes[0], residuals)
-        psi = num_obs * matmul(bread[0], rows)
-        return products(psi, psi) / float(num_obs) ** 2, sample.to_original(psi).T
+        rows = jax.lax.optimization_barrier(rows)  # or XLA computes them anew for each parameter
+        weights = num_obs * bread[0] + missing[:, None]
+        psi = tuple(combined(weights[j], rows) for j in range(len(rows)))
+        return products(psi, psi) / float(num_obs) ** 2, jnp.stack(psi)
     influence = grouped_influence(model, sample, base, slopes, residuals, num_obs * bread)
-    num_params = base.columns.shape[0] * sample.num_groups
+    num_params = len(base.rows) * sample.num_groups
+    cov = influence.covariance() + missing[:, None] + missing[None]
     if num_obs * num_params > MAX_INFLUENCE_SIZE:
-        return influence.covariance(), None
-    rows = influence.all()
-    return matmul(rows.T, rows) / float(num_obs) ** 2, sample.to_original(rows.T).T
+        return cov, None
+    return cov, influence.all() + missing[:, None]
 
 
 def _naive_covariances(base, residuals, bread, groups, kept):
@@ -283,10 +161,11 @@ def _naive_covariances(base, residuals, bread, groups, kept):
     num_obs, num_groups = residuals.shape[0], kept.shape[0]
     freedom = jnp.maximum(num_obs - jnp.sum(kept), 1).astype(residuals.dtype)
     variance = jnp.sum(residuals**2) / freedom
-    weighted = base.columns * residuals[None] ** 2
     if groups is None:
-        meat = products(weighted, base.columns)[None]
+        square = residuals**2
+        meat = products(tuple(square * row for row in base.rows), base.rows)[None]
     else:
+        weighted = base.columns * residuals[None] ** 2
         meat = group_sums(weighted[:, None] * base.columns[None], groups, num_groups)
     robust = matmul(matmul(bread, meat), bread) * (num_obs / freedom)
     return _joint(bread * variance), _joint(robust)
@@ -328,8 +207,25 @@ def _without_variance(outcome, cov, bread, kept):
     return kept.T.reshape(-1) & (jnp.diag(cov) <= floor)
 
 
-def _status(cov, kept, fixed):
+def _status(cov, kept, fixed, groups):
     """The most serious thing to say about a fit."""
+    dropped = jnp.where(_has_small_group(kept, groups), Status.FEW_OBSERVATIONS, Status.COLLINEAR)
+    kept = kept.T.reshape(-1)
     status = jnp.where(jnp.any(fixed), Status.DEGENERATE, Status.OK)
-    status = jnp.where(jnp.all(kept), status, Status.COLLINEAR)
-    return jnp.where(jnp.all(jnp.isfinite(cov)), status, Status.NON_FINITE).astype(jnp.int32)
+    status = jnp.where(jnp.all(kept), status, dropped)
+    finite = jnp.all(jnp.isfinite(cov) | ~(kept[:, None] & kept[None]))
+    return jnp.where(finite, status, Status.NON_FINITE).astype(jnp.int32)
+
+
+def _has_small_group(kept, groups):
+    """Whether a group has fewer observations than columns; counted only if columns dropped."""
+    if groups is None:
+        return False
+    num_groups, num_columns = kept.shape
+    none, is_small = jnp.zeros(num_groups, jnp.int32), jnp.zeros((), bool)
+    groups, none, is_small = vary((groups, none, is_small), varying_axes((kept, groups)))
+
+    def counted():
+        return jnp.any(none.at[groups].add(1, mode="promise_in_bounds") < num_columns)
+
+    return jax.lax.cond(jnp.all(kept), lambda: is_small, counted)

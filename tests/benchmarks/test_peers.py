@@ -136,6 +136,36 @@ def test_statsmodels_gives_naive_hc1_of_ranks(sample, tie_weight):
     assert given.gap(answer, expected) < given.TOLERANCE
 
 
+@samples
+@tie_weights
+def test_statsmodels_by_groups_gives_naive_hc1_of_each(sample, tie_weight):
+    outcome, regressor = sample
+    codes = given.groups()
+    ranked = [ranks_definition.ranks(values, tie_weight) for values in sample]
+    answer = ranks_statsmodels.fit_grouped(
+        outcome, regressor, codes, given.NUM_GROUPS, tie_weight=tie_weight
+    )
+    expected = ranks_definition.hc1_grouped(*ranked, codes, given.NUM_GROUPS)
+    assert given.gap(answer, expected) < given.TOLERANCE
+    only = np.flatnonzero(codes == 2)
+    design = ranks_definition.design(ranked[1][only], None)
+    params, cov = ranks_definition.hc1(ranked[0][only], design)
+    places = [2, 2 + given.NUM_GROUPS]
+    np.testing.assert_allclose(answer[0][places], params, rtol=given.TOLERANCE)
+    np.testing.assert_allclose(answer[1][np.ix_(places, places)], cov, rtol=given.TOLERANCE)
+    assert answer[1][2, 3] == 0.0
+
+
+@samples
+def test_statsmodels_bootstrap_refits_each_redrawn_sample(sample):
+    draws = ranks_statsmodels.bootstrap(1, *sample, num_replicates=3, tie_weight=0.3)
+    generator = np.random.default_rng(1)
+    for draw in draws:
+        counts = np.bincount(generator.integers(0, given.SIZE, given.SIZE), minlength=given.SIZE)
+        params, _ = ranks_definition.bootstrap_one(counts, *sample, tie_weight=0.3)
+        np.testing.assert_allclose(draw, params, rtol=given.TOLERANCE)
+
+
 def test_numba_peers_equal_definition_uncompiled():
     if importlib.util.find_spec("numba") is None:
         assert why_missing("numba") == "numba is not installed"

@@ -89,6 +89,14 @@ def test_missing_data_file_is_one_line(capsys):
     assert complaint.count("\n") == 1
 
 
+def test_missing_tyro_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tyro", None)
+    with pytest.raises(ImportError, match=r'needs tyro: pip install "jaxpapers\[cli\]"'):
+        cli.main(["info", "--traceback"])
+    assert cli.main(["info"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_info(capsys):
     assert cli.main(["info"]) == 0
     printed = capsys.readouterr().out
@@ -96,18 +104,6 @@ def test_info(capsys):
         assert any(line.split() == [name, version] for line in printed.splitlines())
     for label in ("devices", "x64", "matmul precision", "cache folder", "extra cuda13", "commit"):
         assert any(line.startswith(label) for line in printed.splitlines())
-
-
-def test_ranks_fit_prints_and_writes(tmp_path, capsys):
-    data, output = tmp_path / "data.csv", tmp_path / "fit.json"
-    rows = [(3, 1), (1, 2), (4, 4), (2, 3), (5, 5), (7, 6), (6, 8), (8, 7)]
-    data.write_text("child,parent\n" + "".join(f"{a},{b}\n" for a, b in rows))
-    words = ["ranks", "fit", str(data), "r(child) ~ r(parent)", "--tie-weight", "0.5"]
-    assert cli.main([*words, "--output", str(output)]) == 0
-    assert str(output) in capsys.readouterr().out
-    fit = json.loads(output.read_text())
-    assert {"params", "bse", "cov", "names", "n"} <= set(fit)
-    assert fit["n"] == len(rows)
 
 
 def fine(context):

@@ -1,17 +1,77 @@
-"""One small call of every verb with a row of promises: arrays in, arrays out.
+"""One small call of every verb with a row of promises that takes arrays: arrays in, arrays out.
 
-A case is a function of a batch element `(child, parent)`, both `(40,)`, that runs the verb and
-returns arrays. Verbs that take something else build it from the two.
+A case is a function of a `Pair`, one sample and what is made of it, that runs the verb and returns
+arrays. Verbs that take something else build it from the pair.
 """
 
+import functools
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+from algorithms import Exploding
 
-from jaxpapers import numerics, ranks
+from jaxpapers import engine, frames, numerics, plots, ranks
 
 NUM_OBS = 40
+NUM_GROUPS = 3
 MODEL = ranks.RankRegression(tie_weight=0.5)
 KEY = jax.random.key(3)
+
+
+class Pair:
+    """One sample; what several verbs take is made once, so that it is traced once.
+
+    Attributes:
+        child: the outcome, with ties.
+        parent: the regressor, with ties.
+    """
+
+    def __init__(self, child, parent):
+        self.child = child
+        self.parent = parent
+
+    @functools.cached_property
+    def fit(self):
+        """Rank on rank: a step function of the data."""
+        return ranks.fit(MODEL, self.child, self.parent)
+
+    @functools.cached_property
+    def smooth_fit(self):
+        """Level on rank: smooth in the outcome, so that what follows has a derivative."""
+        model = ranks.RankRegression(outcome="level", tie_weight=0.5)
+        return ranks.fit(model, self.child, self.parent)
+
+    @functools.cached_property
+    def grouped(self):
+        return ranks.fit(MODEL, self.child, self.parent, groups=self.groups, num_groups=NUM_GROUPS)
+
+    @property
+    def groups(self):
+        return jnp.arange(self.child.shape[0], dtype=jnp.int32) % NUM_GROUPS
+
+    @property
+    def whole(self):
+        """Integers that move with the data."""
+        return jnp.round(jnp.abs(self.child)).astype(jnp.int32)
+
+    @functools.cached_property
+    def blocks(self):
+        order = numerics.rank_order(self.child)
+        return numerics.tie_blocks(order, numerics.rank_order(self.parent), increasing=True)
+
+    @property
+    def weight(self):
+        """A tie weight that moves with the data."""
+        return jax.nn.sigmoid(self.child[0])
+
+    @property
+    def counts(self):
+        return jax.nn.softmax(self.child) * NUM_OBS
+
+    @property
+    def rows(self):
+        return jnp.stack([self.child, self.parent])
 
 
 def batch(num_samples=2):
@@ -20,75 +80,159 @@ def batch(num_samples=2):
     return jnp.round(0.5 * regressor + noise, 1), jnp.round(regressor, 1)
 
 
-def _fit(child, parent):
-    return ranks.fit(MODEL, child, parent)
-
-
-def _groups(child):
-    return jnp.arange(child.shape[0], dtype=jnp.int32) % 2
-
-
-def _grouped(child, parent):
-    return ranks.fit(MODEL, child, parent, groups=_groups(child), num_groups=2)
-
-
-def _weights(child):
-    return jnp.stack([jnp.ones(2, child.dtype), jnp.asarray([0.0, 1.0], child.dtype)])
-
-
-def _blocks(child, parent):
-    order = numerics.rank_order(child)
-    return numerics.tie_blocks(order, numerics.rank_order(parent), increasing=True)
-
-
-def _half(child):
-    return jnp.asarray(0.5, child.dtype)
-
-
-RANKS = {
-    "fit": lambda y, x: _arrays(_fit(y, x)),
-    "rank_order": lambda y, x: _arrays(ranks.rank_order(y)),
-    "bootstrap": lambda y, x: (
-        ranks.bootstrap(KEY, MODEL, y, x, num_replicates=4, batch_size=2).params
-    ),
-    "multiplier_bootstrap": lambda y, x: (
-        ranks.multiplier_bootstrap(KEY, _fit(y, x), num_replicates=4, batch_size=2).errors
-    ),
-    "coverage": lambda y, x: (
-        ranks.coverage(KEY, MODEL, ranks.Flip(jnp.abs(y[0])), num_obs=40, num_replicates=2).slope
-    ),
-    "contrast": lambda y, x: _arrays(ranks.contrast(_fit(y, x), _weights(y))),
-    "relative_mobility": lambda y, x: _arrays(ranks.relative_mobility(_fit(y, x))),
-    "absolute_mobility": lambda y, x: _arrays(ranks.absolute_mobility(_fit(y, x), 0.25)),
-    "wald_test": lambda y, x: _arrays(ranks.wald_test(_fit(y, x), _weights(y)[1:])),
-    "equality_test": lambda y, x: _arrays(ranks.equality_test(_grouped(y, x))),
-    "predict": lambda y, x: _arrays(ranks.predict(_fit(y, x), x, y[:3])),
-}
-
-NUMERICS = {
-    "find_root": lambda y, x: (
-        numerics.find_root(lambda v, a: v**3 - a, -9.0, 9.0, jnp.sum(y)).value
-    ),
-    "gauss_legendre": lambda y, x: tuple(numerics.gauss_legendre(4, jnp.min(y), jnp.max(y))),
-    "gauss_hermite": lambda y, x: tuple(numerics.gauss_hermite(4)),
-    "gauss_laguerre": lambda y, x: tuple(numerics.gauss_laguerre(4)),
-    "rank_order": lambda y, x: _arrays(numerics.rank_order(y)),
-    "inverse_permutation": lambda y, x: numerics.inverse_permutation(numerics.rank_order(y).order),
-    "permuted": lambda y, x: numerics.permuted(y, numerics.rank_order(x).order),
-    "tie_blocks": lambda y, x: _arrays(_blocks(y, x)),
-    "sample_ranks": lambda y, x: numerics.sample_ranks(
-        _blocks(y, x), _half(y), jax.nn.softmax(y) * NUM_OBS
-    ),
-    "indicator_sums": lambda y, x: numerics.indicator_sums(_blocks(y, x), _half(y), y[None]),
-    "prefix_sums": lambda y, x: numerics.prefix_sums(y),
-    "matmul": lambda y, x: numerics.matmul(y[None], x[:, None]),
-    "products": lambda y, x: numerics.products(jnp.stack([y, x]), x[None]),
-    "group_sums": lambda y, x: numerics.group_sums(y, _groups(y), 2),
-    "qr_by_group": lambda y, x: _arrays(numerics.qr_by_group(jnp.stack([y, x]))),
-}
-
-CASES = {"ranks": RANKS, "numerics": NUMERICS}
+def noisy(key, model, data):
+    return model * data + jax.random.normal(key, data.shape, data.dtype)
 
 
 def _arrays(tree):
     return jax.tree.leaves(tree)
+
+
+def _ran(_):
+    return jnp.asarray(0, jnp.int32)
+
+
+def _resampled(d, **settings):
+    return ranks.bootstrap(KEY, MODEL, d.child, d.parent, num_replicates=6, **settings).params
+
+
+def _perturbed(d, **settings):
+    return ranks.multiplier_bootstrap(KEY, d.smooth_fit, num_replicates=6, **settings).errors
+
+
+def _simulated(d, **settings):
+    population = ranks.Flip(jnp.abs(d.child[0]) / 10)
+    return ranks.coverage(KEY, MODEL, population, num_obs=NUM_OBS, num_replicates=6, **settings)
+
+
+def _replicated(d, **settings):
+    return engine.replicate(KEY, noisy, d.child[0], d.parent, num_replicates=6, **settings)
+
+
+def _sharded(d, mesh, batch_size):
+    return engine.sharded_map(jnp.sin, d.child, mesh=mesh, batch_size=batch_size)
+
+
+RANKS = {
+    "fit": lambda d: _arrays(d.fit),
+    "rank_order": lambda d: _arrays(ranks.rank_order(d.child)),
+    "bootstrap": lambda d: _resampled(d, batch_size=3),
+    "multiplier_bootstrap": lambda d: _perturbed(d, batch_size=3),
+    "coverage": lambda d: _arrays(_simulated(d, batch_size=3)),
+    "contrast": lambda d: _arrays(ranks.contrast(d.smooth_fit, jnp.eye(2, dtype=d.child.dtype))),
+    "relative_mobility": lambda d: _arrays(ranks.relative_mobility(d.smooth_fit)),
+    "absolute_mobility": lambda d: _arrays(ranks.absolute_mobility(d.smooth_fit, 0.25)),
+    "wald_test": lambda d: _arrays(ranks.wald_test(d.fit, jnp.eye(2, dtype=d.child.dtype)[1:])),
+    "equality_test": lambda d: _arrays(ranks.equality_test(d.grouped)),
+    "predict": lambda d: _arrays(ranks.predict(d.fit, d.parent, d.child[:3])),
+}
+
+NUMERICS = {
+    "find_root": lambda d: (
+        numerics.find_root(lambda v, a: v**3 - a, -9.0, 9.0, jnp.sum(d.child)).value
+    ),
+    "gauss_legendre": lambda d: tuple(
+        numerics.gauss_legendre(4, jnp.min(d.child), jnp.max(d.child))
+    ),
+    "gauss_hermite": lambda d: tuple(numerics.gauss_hermite(4)),
+    "gauss_laguerre": lambda d: tuple(numerics.gauss_laguerre(4)),
+    "rank_order": lambda d: _arrays(numerics.rank_order(d.child)),
+    "inverse_permutation": lambda d: numerics.inverse_permutation(
+        numerics.rank_order(d.child).order
+    ),
+    "tie_blocks": lambda d: _arrays(d.blocks),
+    "sample_ranks": lambda d: numerics.sample_ranks(d.blocks, d.weight, d.counts),
+    "indicator_shares": lambda d: numerics.indicator_shares(d.blocks, d.weight, d.counts),
+    "indicator_means": lambda d: numerics.indicator_means(d.blocks, d.weight, d.child),
+    "prefix_sums": lambda d: numerics.prefix_sums(d.child),
+    "combined": lambda d: numerics.combined(d.child[:2], d.rows),
+    "matmul": lambda d: numerics.matmul(d.child[None], d.parent[:, None]),
+    "products": lambda d: numerics.products(d.rows, d.parent[None]),
+    "stacked": lambda d: numerics.stacked((d.child, d.parent)),
+    "group_sums": lambda d: numerics.group_sums(d.child, d.groups, NUM_GROUPS),
+    "qr_by_group": lambda d: _arrays(numerics.qr_by_group(d.rows)),
+}
+
+ENGINE = {
+    "run": lambda d: engine.run(KEY, Exploding(), None, d.child * 0.5, num_steps=2).state,
+    "unroll": lambda d: engine.unroll(KEY, Exploding(), None, d.child * 0.5, num_steps=2).state,
+    "replicate": lambda d: _replicated(d, batch_size=3),
+    "batched_map": lambda d: engine.batched_map(
+        lambda row: jnp.sin(row * d.child[0]), d.parent, batch_size=16
+    ),
+    "sharded_map": lambda d: _sharded(d, engine.replicate_mesh(jax.devices()[:1]), 16),
+    "finite_status": lambda d: engine.finite_status(d.child),
+    "require_ok": lambda d: engine.require_ok(d.whole * 0),
+    "check_array": lambda d: _ran(engine.check_array("child", d.child, ("obs",))),
+    "check_count": lambda d: _ran(engine.check_count("obs", d.child.shape[0])),
+    "check_finite": lambda d: _ran(engine.check_finite({"child": d.child})),
+    "check_key": lambda d: _ran(engine.check_key(jax.random.fold_in(KEY, d.whole[0]))),
+    "check_probability": lambda d: _ran(engine.check_probability("weight", d.weight)),
+    "check_shapes": lambda d: _ran(engine.check_shapes({"child": (d.child, ("obs",))})),
+    "is_concrete": lambda d: _ran(engine.is_concrete(d.child)),
+    "warn_if_truncated": lambda d: _ran(engine.warn_if_truncated("child", d.child)),
+}
+
+FRAMES = {
+    "rank_regression": lambda d: (
+        frames.rank_regression("r(y) ~ r(x)", {"y": d.child, "x": d.parent}).fit.params
+    ),
+    "rank_order": lambda d: _arrays(frames.rank_order(d.child)),
+}
+
+_LABELS = {"title": "Title", "num_replicates": 9}
+
+PLOTS = {
+    "binned_scatter": lambda d: plots.binned_scatter(
+        d.parent, d.child, grid=d.child, fitted=d.child, band=d.rows.T, title="Title",
+        regressor_name="x", outcome_name="y",
+    ),
+    "interval_comparison": lambda d: plots.interval_comparison(
+        ["a", "b"], d.child[:2], {"kind": d.rows[:, :2]}, title="Title", quantity="slope"
+    ),
+    "coverage_chart": lambda d: plots.coverage_chart(["a", "b"], {"kind": d.counts[:2]}, **_LABELS),
+    "standard_error_check": lambda d: plots.standard_error_check(
+        ["a", "b"], d.counts[:2], {"kind": d.counts[:2]}, **_LABELS
+    ),
+    "slope_ranking": lambda d: plots.slope_ranking(d.child, d.rows.T, title="Title"),
+}  # fmt: skip
+
+CASES = {
+    "ranks": RANKS,
+    "numerics": NUMERICS,
+    "engine": ENGINE,
+    "frames": FRAMES,
+    "plots": PLOTS,
+    "experiments": {},
+}
+
+# Verbs that are spread over devices by their own argument: functions of a pair and a mesh.
+MESH_CASES = {
+    "ranks": {
+        "bootstrap": lambda d, mesh: _resampled(d, batch_size=2, mesh=mesh),
+        "multiplier_bootstrap": lambda d, mesh: _perturbed(d, batch_size=2, mesh=mesh),
+        "coverage": lambda d, mesh: _arrays(_simulated(d, batch_size=2, mesh=mesh)),
+    },
+    "engine": {
+        "replicate": lambda d, mesh: _replicated(d, batch_size=2, mesh=mesh),
+        "sharded_map": lambda d, mesh: _sharded(d, mesh, 3),
+    },
+}
+
+
+def _nearly_singular(d, gap):
+    """A fit whose last two slopes are the same but for a gap."""
+    cov = jnp.eye(2 * NUM_GROUPS, dtype=d.child.dtype).at[4, 5].set(1 - gap).at[5, 4].set(1 - gap)
+    return eqx.tree_at(lambda fit: fit.cov, d.grouped, cov)
+
+
+# Verbs that decide on a rank: functions of a pair and of a gap, the decision turning at some gap.
+DECISIONS = {
+    "wald_test": lambda d, gap: ranks.wald_test(
+        _nearly_singular(d, gap), jnp.eye(2 * NUM_GROUPS, dtype=d.child.dtype)[4:]
+    ),
+    "equality_test": lambda d, gap: ranks.equality_test(_nearly_singular(d, gap)),
+    "qr_by_group": lambda d, gap: numerics.qr_by_group(
+        jnp.stack([d.child, d.child + gap * d.parent])
+    ),
+}

@@ -5,9 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from algorithms import AdamAscent, Exploding, Halving, regression_problem, tree_bytes
+from algorithms import Exploding, Halving, regression_problem, tree_bytes
 
+from jaxpapers import ranks
 from jaxpapers.engine import ReplicateData, Replicates, Status, run, unroll
+from jaxpapers.ranks.bootstrap import Resample, presort
+from jaxpapers.ranks.multiplier import PerturbedError
+from jaxpapers.ranks.simulate import SimulatedFit
 
 NUM_STEPS = 23
 CHUNK_SIZES = {False: (1, 7), True: (100,)}  # by x64: compiling is what takes time here
@@ -38,11 +42,45 @@ def replicates():
     return key, algorithm, jnp.asarray(2.0, dtype), ReplicateData(key, data)
 
 
+def sample():
+    """A key, a model and twelve observations with ties, in JAX's default precision."""
+    dtype = jnp.result_type(float)
+    pair = np.random.default_rng(5).normal(size=(2, 12)).round(1)
+    return jax.random.key(4), ranks.RankRegression().cast(dtype), *jnp.asarray(pair, dtype)
+
+
+def draws_of(key, function, model, data):
+    """Eleven replicates in batches of two: the last batch is padded."""
+    algorithm = Replicates(function, num_replicates=11, batch_size=2)
+    return key, algorithm, model, ReplicateData(key, data)
+
+
+def bootstrap():
+    key, model, *pair = sample()
+    sorted_pair = presort(model, *pair, None, None, None, num_groups=1)
+    return draws_of(key, Resample(True), sorted_pair, None)
+
+
+def multipliers():
+    key, _, *pair = sample()
+    function = PerturbedError(ranks.GaussianMultiplier())
+    return draws_of(key, function, jnp.stack(pair, axis=1), None)
+
+
+def simulated_fits():
+    key, model, outcome, _ = sample()
+    population = ranks.Flip(jnp.asarray(0.3, outcome.dtype))
+    return draws_of(key, SimulatedFit(12), model, population)
+
+
 CASES = {
     "adam": (adam, NUM_STEPS, Status.OK),
     "halving": (halving, 10, Status.CONVERGED),
     "exploding": (exploding, None, Status.NON_FINITE),
     "replicates": (replicates, 21, Status.CONVERGED),
+    "bootstrap": (bootstrap, 6, Status.CONVERGED),
+    "multipliers": (multipliers, 6, Status.CONVERGED),
+    "simulated fits": (simulated_fits, 6, Status.CONVERGED),
 }
 
 
@@ -87,26 +125,12 @@ def test_state_keeps_its_layout(case, x64):
 
 def test_two_runs_are_one_long_run(case):
     make, _, _ = case
-    whole = run(*make(), num_steps=NUM_STEPS)
-    first = run(*make(), num_steps=4)
+    whole = run(*make(), num_steps=NUM_STEPS, chunk_size=7)
+    first = run(*make(), num_steps=4, chunk_size=7)
     taken = int(first.num_steps)
-    rest = run(*make(), num_steps=NUM_STEPS - taken, state=first.state, first_step=taken)
+    rest = run(
+        *make(), num_steps=NUM_STEPS - taken, state=first.state, first_step=taken, chunk_size=7
+    )
     assert tree_bytes(rest.state) == tree_bytes(whole.state)
     joined = jax.tree.map(lambda a, b: np.concatenate([a, b]), first.info, rest.info)
     assert tree_bytes(joined) == tree_bytes(jax.tree.map(np.asarray, whole.info))
-
-
-@pytest.mark.parametrize("drive", [run, unroll])
-def test_each_driver_compiles_once_for_all_values_of_the_numbers(drive, count_compiles):
-    _, _, model, (regressors, outcomes) = regression_problem()
-    with count_compiles() as compiles:
-        for value in (1, 2, 3):
-            drive(
-                jax.random.key(value),
-                AdamAscent(jnp.asarray(0.1 / value, jnp.float32)),
-                model * value,
-                (regressors * value, outcomes + value),
-                num_steps=NUM_STEPS - (value if drive is run else 0),
-            )
-    assert compiles.count("begin") <= 1  # zero where the other driver compiled it before
-    assert compiles.count("_run_chunk") + compiles.count("take_steps") <= 1

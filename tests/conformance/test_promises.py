@@ -1,5 +1,7 @@
 """Rows of promises (*jit, vmap, grad, shard*) are true: every verb is put through what it says."""
 
+import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -9,29 +11,43 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from promise_cases import CASES, batch
+from jax.sharding import PartitionSpec
+from promise_cases import CASES, DECISIONS, MESH_CASES, Pair, batch
+from promise_rows import COLUMNS, docstring_rows, reason
 
-import jaxpapers.numerics
-import jaxpapers.ranks
+from jaxpapers import engine
 
-ROW = re.compile(r"^``(\w+)``\s*\|([^|]+)\|([^|]+)\|([^|]+)\|([^|]+)$", re.MULTILINE)
-COLUMNS = ("jit", "vmap", "grad", "shard")
-HOST_ONLY = {"status_message", "coverage"}
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+TRACED = [system for system, cases in CASES.items() if system in ("ranks", "numerics", "engine")]
+
+
+def rows(system):
+    return dict(docstring_rows(importlib.import_module(f"jaxpapers.{system}").__doc__))
 
 
 def promised(system, column):
     """Verbs of a system whose row says yes in a column."""
-    rows = ROW.findall(getattr(jaxpapers, system).__doc__)
-    return [row[0] for row in rows if row[1 + COLUMNS.index(column)].strip().startswith("yes")]
+    place = COLUMNS.index(column)
+    return [verb for verb, cells in rows(system).items() if cells[place].startswith("yes")]
 
 
 def cases(system, column):
     """One function that runs all verbs promised in a column: compiling is what costs."""
-    verbs = [
-        verb for verb in promised(system, column) if verb in CASES[system] and verb not in HOST_ONLY
-    ]
+    verbs = [verb for verb in promised(system, column) if not spread_by_mesh(system, column, verb)]
     assert verbs
-    return lambda y, x: {verb: CASES[system][verb](y, x) for verb in verbs}
+    return together(system, verbs)
+
+
+def together(system, verbs):
+    def run_all(y, x):
+        pair = Pair(y, x)
+        return {verb: CASES[system][verb](pair) for verb in verbs}
+
+    return run_all
+
+
+def spread_by_mesh(system, column, verb):
+    return column == "shard" and "`mesh`" in rows(system)[verb][COLUMNS.index(column)]
 
 
 def assert_same(got, expected):
@@ -44,31 +60,46 @@ def assert_same(got, expected):
             )
 
 
+def takes_no_array(system, verb):
+    """True where no argument is annotated as something that can be an array."""
+    function = getattr(importlib.import_module(f"jaxpapers.{system}"), verb)
+    kinds = [str(p.annotation) for p in inspect.signature(function).parameters.values()]
+    return not any(re.search(r"Array|ndarray|PyTree|^typing.Any$|^~", kind) for kind in kinds)
+
+
 @pytest.mark.parametrize("system", CASES)
 def test_every_row_has_a_case_and_every_case_a_row(system):
-    rows = {row[0] for row in ROW.findall(getattr(jaxpapers, system).__doc__)}
-    assert rows == set(CASES[system]) | (rows & HOST_ONLY)
-    assert rows, "the docstring has no rows of promises"
+    assert rows(system), "the docstring has no rows of promises"
+    without = {verb for verb in rows(system) if verb not in CASES[system]}
+    assert set(CASES[system]) <= set(rows(system))
+    assert [verb for verb in without if not takes_no_array(system, verb)] == []
+    by_mesh = {verb for verb in rows(system) if spread_by_mesh(system, "shard", verb)}
+    assert by_mesh == set(MESH_CASES.get(system, ()))
 
 
-@pytest.mark.parametrize("system", CASES)
+@pytest.mark.parametrize("system", TRACED)
 def test_jit_and_vmap(system):
-    """Compiled alone and mapped over samples, verbs give what they give when called."""
+    """Compiled and mapped over samples in one program, verbs give what they give when called."""
     y, x = batch()
-    rows = [(y[row], x[row]) for row in range(y.shape[0])]
-    called = cases(system, "jit")
-    assert_same(jax.jit(called)(*rows[0]), called(*rows[0]))
-    mapped_cases = cases(system, "vmap")
-    mapped = jax.jit(jax.vmap(mapped_cases))(y, x)
-    for number, row in enumerate(rows):
-        assert_same(
-            jax.tree.map(lambda leaf, number=number: leaf[number], mapped), mapped_cases(*row)
+    mapped, compiled = promised(system, "vmap"), promised(system, "jit")
+    assert set(mapped) <= set(compiled)
+    alone = [verb for verb in compiled if verb not in mapped]
+    program = jax.jit(
+        lambda y, x: (
+            jax.vmap(together(system, mapped))(y, x),
+            together(system, alone)(y[0], x[0]),
         )
+    )
+    rows_of, first = program(y, x)
+    assert_same(first, together(system, alone)(y[0], x[0]))
+    for number in range(y.shape[0]):
+        got = jax.tree.map(lambda leaf, number=number: leaf[number], rows_of)
+        assert_same(got, together(system, mapped)(y[number], x[number]))
 
 
-@pytest.mark.parametrize("system", CASES)
+@pytest.mark.parametrize("system", TRACED)
 def test_grad(system):
-    """A promised derivative is finite and agrees with a central difference."""
+    """A promised derivative is finite, not zero, and agrees with a central difference."""
     verbs = cases(system, "grad")
 
     def totals(scale, y, x):
@@ -78,31 +109,24 @@ def test_grad(system):
         }
 
     with jax.enable_x64(True):
-        y, x = (jnp.asarray(rows[0], jnp.float64) for rows in batch())
+        y, x = (jnp.asarray(pair[0], jnp.float64) for pair in batch())
         one, step = jnp.asarray(1.0, jnp.float64), 1e-6
         value = jax.jit(totals)
-        derivatives = jax.jit(jax.jacrev(totals))(one, y, x)
-        above, below = value(one + step, y, x), value(one - step, y, x)
+        derivatives, above, below = jax.device_get(
+            (
+                jax.jit(jax.jacrev(totals))(one, y, x),
+                value(one + step, y, x),
+                value(one - step, y, x),
+            )
+        )
     for verb, derivative in derivatives.items():
         difference = (above[verb] - below[verb]) / (2 * step)
         np.testing.assert_allclose(derivative, difference, rtol=1e-5, atol=1e-7, err_msg=verb)
+        assert abs(derivative) > 1e-3, verb
 
 
 def _floats(results):
     return [leaf for leaf in jax.tree.leaves(results) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-
-
-def test_no_gradient_where_none_is_promised():
-    """Ranks are step functions: through them nothing moves, which is why the rows say no."""
-    verbs = ("fit", "bootstrap", "predict")
-    assert not set(verbs) & set(promised("ranks", "grad"))
-    y, x = (rows[0] for rows in batch())
-
-    def total(y):
-        results = [CASES["ranks"][verb](y, x) for verb in verbs]
-        return sum(jnp.sum(jnp.nan_to_num(leaf)) for leaf in _floats(results))
-
-    np.testing.assert_array_equal(jax.jit(jax.grad(total))(y), 0)
 
 
 def test_shard():
@@ -112,7 +136,132 @@ def test_shard():
         [sys.executable, str(script)], capture_output=True, text=True, timeout=280
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    expected = {f"{system}.{verb}" for system in CASES for verb in promised(system, "shard")}
-    assert expected - {f"{system}.{verb}" for system in CASES for verb in HOST_ONLY} == set(
-        done.stdout.split()
-    )
+    expected = {f"{system}.{verb}" for system in TRACED for verb in promised(system, "shard")}
+    assert expected == set(done.stdout.split())
+
+
+# --- what is not promised -----------------------------------------------------------------------
+
+
+def _one_device(function, y, x):
+    spec = PartitionSpec("replicate")
+    mapped = jax.vmap(function)
+    mesh = engine.replicate_mesh(jax.devices()[:1])
+    return jax.shard_map(mapped, mesh=mesh, in_specs=spec, out_specs=spec)(y, x)
+
+
+TRANSFORMS = {
+    "jit": lambda function, y, x: jax.jit(function)(y[0], x[0]),
+    "vmap": lambda function, y, x: jax.vmap(function)(y, x),
+    "grad": lambda function, y, x: jax.grad(lambda y: jnp.sum(function(y, x[0])[0]))(y[0]),
+    "shard": _one_device,
+}
+
+
+def refuses(system, verbs, column):
+    """A host verb says that it cannot be traced, or takes nothing that could be."""
+    y, x = batch()
+    for verb in verbs:
+        if verb in CASES[system]:
+            with pytest.raises(TypeError, match=r"(?i)trace|jit|concrete"):
+                TRANSFORMS[column](lambda y, x, verb=verb: CASES[system][verb](Pair(y, x)), y, x)
+        else:
+            assert takes_no_array(system, verb), verb
+
+
+def have_no_floats(system, verbs, column):
+    assert column == "grad"
+    y, x = batch()
+    shapes = jax.eval_shape(together(system, verbs), y[0], x[0])
+    assert [verb for verb in verbs if _floats(shapes[verb])] == []
+
+
+def take_no_array(system, verbs, column):
+    del column
+    assert [verb for verb in verbs if not takes_no_array(system, verb)] == []
+
+
+def are_flat(system, verbs, column):
+    """Ranks are step functions: through them nothing moves."""
+    assert column == "grad"
+    y, x = batch()
+
+    def totals(y):
+        results = together(system, verbs)(y, x[0])
+        return {
+            verb: sum(jnp.sum(jnp.nan_to_num(leaf)) for leaf in _floats(results[verb]))
+            for verb in verbs
+        }
+
+    for verb, derivative in jax.jit(jax.jacrev(totals))(y[0]).items():
+        np.testing.assert_array_equal(derivative, 0, err_msg=verb)
+
+
+def jump(system, verbs, column):
+    """Two gaps a rounding apart, on either side of a decision, give results far apart."""
+    del system
+    assert column == "grad"
+    with jax.enable_x64(True):
+        y, x = (jnp.asarray(pair[0], jnp.float64) for pair in batch())
+        pair = Pair(y, x)
+        for verb in verbs:
+            before, after = _around_the_decision(lambda gap, verb=verb: DECISIONS[verb](pair, gap))
+            pairs = zip(_floats(before), _floats(after), strict=True)
+            assert max(float(jnp.max(jnp.abs(a - b))) for a, b in pairs) > 1e-2, verb
+
+
+def _around_the_decision(function):
+    """Results at two numbers a rounding apart, at which integers and flags in them differ."""
+    low, high = 1e-14, 0.5
+    before, after = function(low), function(high)
+    assert _decision(before) != _decision(after)
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        here = function(middle)
+        if _decision(here) == _decision(before):
+            low, before = middle, here
+        else:
+            high, after = middle, here
+    return before, after
+
+
+def _decision(results):
+    leaves = jax.tree.leaves(results)
+    return [np.asarray(leaf).tolist() for leaf in leaves if leaf.dtype.kind in "ib"]
+
+
+LAWS = {
+    **dict.fromkeys(("host", "host loop", "reads values", "makes text"), refuses),
+    **dict.fromkeys(("counts the truth on the host", "as jit"), refuses),
+    **dict.fromkeys(("integers", "no floats"), have_no_floats),
+    **dict.fromkeys(("a rank decision", "rank decisions are steps"), jump),
+    "takes no array": take_no_array,
+    "ranks are steps": are_flat,
+}
+
+
+def refusals():
+    """Every system, column and reason of a no, with the verbs that give it."""
+    found = {}
+    for system in CASES:
+        for verb, cells in rows(system).items():
+            for column, cell in zip(COLUMNS, cells, strict=True):
+                if cell.startswith("no"):
+                    found.setdefault((system, column, reason(cell)), []).append(verb)
+    return found
+
+
+@pytest.mark.parametrize("refusal", refusals(), ids=", ".join)
+def test_what_is_not_promised_is_refused_or_not_there(refusal):
+    system, column, why = refusal
+    LAWS[why](system, refusals()[refusal], column)
+
+
+def test_the_laws_can_fail(monkeypatch):
+    monkeypatch.setitem(CASES["ranks"], "fit", lambda d: [jnp.sin(d.child)])
+    monkeypatch.setitem(DECISIONS, "fit", lambda d, gap: [d.child + gap, jnp.int32(gap > 0.1)])
+    for law in (are_flat, have_no_floats, take_no_array, jump):
+        with pytest.raises(AssertionError):
+            law("ranks", ["fit"], "grad")
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        refuses("ranks", ["fit"], "jit")

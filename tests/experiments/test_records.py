@@ -18,6 +18,7 @@ from jaxpapers.experiments.formatting import (
     format_duration,
     format_estimate,
     format_number,
+    format_percent,
     format_published,
 )
 
@@ -41,6 +42,12 @@ from jaxpapers.experiments.formatting import (
 )
 def test_format_number(value, text):
     assert format_number(value) == text
+
+
+def test_format_percent():
+    assert format_percent(0.79149) == "79.1\u00a0%"
+    assert format_percent(1.0) == "100.0\u00a0%"
+    assert format_percent(-0.056, 0) == "−6\u00a0%"
 
 
 @pytest.mark.parametrize(

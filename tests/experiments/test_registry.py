@@ -62,6 +62,8 @@ def test_unknown_systems_name_the_nearest():
         ({"text": " "}, "text of a Claim is empty"),
         ({"verdict": "maybe"}, "verdict is 'maybe'"),
         ({"verdict": "cannot"}, "say what stands in"),
+        ({"verdict": "stand-in"}, "say what stands in"),
+        ({"verdict": "observed"}, "say why it is not judged"),
         ({"here": np.nan}, "here of the claim .* is nan"),
     ],
 )

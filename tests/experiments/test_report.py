@@ -3,7 +3,9 @@ import re
 from html.parser import HTMLParser
 
 import pi_recipes
+import pytest
 
+from jaxpapers.experiments.elsewhere import closing_lines
 from jaxpapers.experiments.report import report_page
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -116,3 +118,54 @@ def test_claim_that_falls_short_is_red(finished):
     assert "✗ falls short" in page.text
     assert "Too few points." in page.text
     assert len(page.with_class("tile")) == 1
+
+
+def test_claim_that_is_not_judged_is_neither_red_nor_green(finished):
+    outcome = finished.result.outcomes[1]
+    seen = pi_recipes.PI.found(0.5, verdict="observed", note="Nothing to hold it against.")
+    record = dataclasses.replace(outcome.record, claims=(seen,))
+    outcomes = (dataclasses.replace(outcome, record=record),)
+    page = Page(report_page(dataclasses.replace(finished.result, outcomes=outcomes)))
+    assert not {"span"} & {*page.with_class("short"), *page.with_class("reproduced")}
+    assert "· observed" in page.text
+    assert "Nothing to hold it against." in page.text
+
+
+def with_seconds(finished, *, scale, seconds):
+    """The finished reproduction, had its two experiments on ranks taken that long."""
+    outcomes = [
+        dataclasses.replace(
+            outcome,
+            record=dataclasses.replace(outcome.record, seconds_compile=1.0, seconds_run=run - 1.0),
+        )
+        for outcome, run in zip(finished.result.outcomes[1:], seconds, strict=True)
+    ]
+    outcomes = (finished.result.outcomes[0], *outcomes)
+    return dataclasses.replace(finished.result, outcomes=outcomes, scale=scale)
+
+
+def test_a_system_over_its_minute_is_red(finished):
+    result = with_seconds(finished, scale="quick", seconds=(50.0, 10.5))
+    assert result.over_budget == {"ranks": pytest.approx(60.5)}
+    text = "✗ ranks 60.5 s; a system has 60 s at quick scale on 2 cores"
+    assert closing_lines(result)["over budget"] == text
+    page = Page(report_page(result))
+    assert page.with_class("short") == ["span"]
+    assert "3 experiments" not in page.text
+    assert "2 experiments · 60.5 s ✗ over 60 s" in page.text
+
+
+@pytest.mark.parametrize(
+    ("scale", "seconds"), [("quick", (50.0, 9.5)), ("paper", (500.0, 10.0)), ("full", (61.0, 1.0))]
+)
+def test_within_a_minute_or_at_a_larger_scale_nothing_is_red(finished, scale, seconds):
+    result = with_seconds(finished, scale=scale, seconds=seconds)
+    assert result.over_budget == {}
+    assert "over budget" not in closing_lines(result)
+    assert not Page(report_page(result)).with_class("short")
+
+
+def test_seconds_of_a_failure_count(finished):
+    failed = dataclasses.replace(finished.result.outcomes[0], seconds_lost=61.0)
+    result = dataclasses.replace(finished.result, outcomes=(failed,))
+    assert result.over_budget == {"games": 61.0}

@@ -1,5 +1,6 @@
 """Results against the definition, statsmodels, and each other."""
 
+import dataclasses
 import json
 
 import jax
@@ -57,7 +58,7 @@ def test_names_and_kinds(result):
     assert (result.nobs, result.num_dropped, result.num_ranked) == (NUM_ROWS, NUM_MISSING, NUM_ROWS)
     assert repr(result) == "<RankRegressionResult 'r(y) ~ w + r(x)', 60 observations>"
     assert (result.status, result.tie_weight, result.vcov_type) == (Status.OK, TIE_WEIGHT, "rank")
-    assert result.status_message == "Done: all steps asked for were taken."
+    assert result.status_message == "Done: everything that was asked for was computed."
 
 
 def test_tests_and_intervals_are_normal(result):
@@ -266,6 +267,17 @@ def test_refused_predictions(result):
         result.predict(3)
     with pytest.raises(ValueError, match=r"alpha must lie strictly between 0 and 1, got 5\.0"):
         result.predict(alpha=5)
+
+
+def test_intervals_at_a_level_need_influence_functions(result):
+    fit = dataclasses.replace(result.fit, working_influence=None)
+    without = dataclasses.replace(result, fit=fit)
+    message = "interval='level' needs the influence functions of 60 rows on 3 coefficients, which"
+    with pytest.raises(ValueError, match=f"{message} were too many to keep; take interval='rank'"):
+        without.predict(interval="level")
+    pd.testing.assert_frame_equal(
+        without.predict(interval="rank"), result.predict(interval="rank"), check_exact=True
+    )
 
 
 def test_wald_tests(result, grouped):

@@ -183,7 +183,7 @@ def test_single_precision_has_a_tolerance_of_its_own():
         columns = np.stack([np.ones(SIZE), a, a + distance * noise]).astype(np.float32)
         factors = factorise(jnp.asarray(columns))
         np.testing.assert_array_equal(factors.kept[0], [True, True, stays])
-        assert factors.basis.dtype == np.float32
+        assert factors.basis[0].dtype == np.float32
 
 
 def test_one_group_is_no_group():

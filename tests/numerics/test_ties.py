@@ -12,7 +12,8 @@ from jaxpapers import numerics
 SIZE = 40
 rank_order = jax.jit(numerics.rank_order)
 sample_ranks = jax.jit(numerics.sample_ranks)
-indicator_sums = jax.jit(numerics.indicator_sums)
+indicator_shares = jax.jit(numerics.indicator_shares)
+indicator_means = jax.jit(numerics.indicator_means)
 
 
 def counted(values):
@@ -130,11 +131,14 @@ def test_ranks_and_sums_equal_the_definition(name, working, increasing, tie_weig
         moments = RANDOM.normal(size=(3, SIZE))
         with_one = np.concatenate([np.ones((1, SIZE)), moments])
         rows = jnp.asarray(moments[:, held])
-        found = indicator_sums(blocks, weight, rows)
-        np.testing.assert_allclose(found, (with_one @ matrix.T)[:, held], atol=SIZE * exact)
-        found = indicator_sums(blocks, weight, rows, jnp.asarray(counts[held]))
-        drawn = (with_one * counts) @ matrix.T
-        np.testing.assert_allclose(found, drawn[:, held], atol=SIZE * exact)
+        for times in (None, counts):
+            drawn = None if times is None else jnp.asarray(times[held])
+            weighted = with_one if times is None else with_one * times
+            expected = (weighted @ matrix.T)[:, held] / SIZE
+            found = indicator_shares(blocks, weight, drawn)
+            np.testing.assert_allclose(found, expected[0], atol=exact)
+            found = indicator_means(blocks, weight, rows, drawn)
+            np.testing.assert_allclose(found, expected[1:], atol=exact)
 
 
 def test_ranks_of_counts_are_ranks_of_the_drawn_sample():
@@ -157,7 +161,6 @@ def test_ranks_of_counts_are_ranks_of_the_drawn_sample():
 def test_own_order_needs_no_gather():
     blocks, _ = blocks_in(SAMPLES["ties"].astype(np.float32), None, increasing=True)
     assert blocks.order is None
-    assert blocks.position is None
 
 
 def test_derivatives():
@@ -170,7 +173,10 @@ def test_derivatives():
             lambda w, c: sample_ranks(blocks, w, c), (weight, counts), order=1, modes=["rev"]
         )
         check_grads(
-            lambda w, m: indicator_sums(blocks, w, m), (weight, rows), order=1, modes=["rev"]
+            lambda w, m: indicator_means(blocks, w, m), (weight, rows), order=1, modes=["rev"]
+        )
+        check_grads(
+            lambda w, c: indicator_shares(blocks, w, c), (weight, counts), order=1, modes=["rev"]
         )
 
 

@@ -69,6 +69,17 @@ def test_labels_carry_units():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time (years)", "share")
 
 
+@pytest.mark.parametrize(("series", "columns"), [(1, 1), (4, 4), (5, 3), (9, 3)])
+def test_legend_outside_has_rows_of_at_most_four(series, columns):
+    figure, axes = style.new_figure("Many series")
+    for index in range(series):
+        axes.plot([0.0, 1.0], [0.0, index], label=f"series {index}")
+    style.add_legend(axes, outside=True)
+    (legend,) = figure.legends
+    assert legend._ncols == columns
+    assert [text.get_text() for text in legend.get_texts()][-1] == f"series {series - 1}"
+
+
 def test_several_axes():
     figure, axes = style.new_figure("Grid", rows=2, columns=2, share_x=True)
     assert axes.shape == (2, 2)

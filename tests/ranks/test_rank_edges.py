@@ -183,9 +183,24 @@ def test_empty_and_small_groups_lose_their_coefficients_only():
     groups[:2] = 2
     case = dataclasses.replace(case, groups=groups)
     fit = rank_cases.fit(setting, case)
-    assert fit.status == Status.COLLINEAR
+    assert fit.status == Status.FEW_OBSERVATIONS
     by_group = np.array([[True] * 4, [False] * 4, [True, True, False, False]])
     assert_equals_kept_part(fit, setting, case, by_group.T.reshape(-1))
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(0, "FEW"), (1, "FEW"), (3, "FEW"), (4, "OK"), (4, "COLLINEAR"), (5, "OK")]
+)
+def test_small_groups_are_told_from_collinear_ones(size, status):
+    case = rank_cases.sample(seed=10, covariates=True, groups=True)
+    groups = np.where(np.arange(NUM_OBS) < size, 1, 2 * (np.arange(NUM_OBS) % 2))
+    if status == "COLLINEAR":
+        case.covariates[groups == 1, 1] = 3.0
+    fit = rank_cases.fit(Setting(), dataclasses.replace(case, groups=groups))
+    expected = {"FEW": Status.FEW_OBSERVATIONS, "OK": Status.OK, "COLLINEAR": Status.COLLINEAR}
+    assert fit.status == expected[status]
+    np.testing.assert_array_equal(fit.kept.reshape(4, 3)[:, [0, 2]], True)
+    assert fit.kept.reshape(4, 3)[:, 1].sum() == min(size, 4 - (status == "COLLINEAR"))
 
 
 def test_observations_of_a_small_group_still_count_in_the_ranks():

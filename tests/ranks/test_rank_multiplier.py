@@ -131,6 +131,6 @@ def test_missing_parameter_does_not_widen_the_band():
 
 
 def test_fit_without_influence_functions_is_refused():
-    without = dataclasses.replace(fitted(), influence=None)
+    without = dataclasses.replace(fitted(), working_influence=None)
     with pytest.raises(ValueError, match=r"fit\.influence is None \(obs x param exceeds"):
         ranks.multiplier_bootstrap(KEY, without)

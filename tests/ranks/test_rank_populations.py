@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 import scipy.stats
@@ -60,27 +61,42 @@ def test_another_key_gives_another_sample():
     assert np.all(np.asarray(first) != np.asarray(second))
 
 
-@pytest.mark.parametrize("correlation", [-0.8, 0.2, 0.5])
-@pytest.mark.parametrize("tie_weight", [0.0, 1.0])
-def test_slope_of_cells_by_the_bivariate_normal(correlation, tie_weight):
+def exact_cells(correlation, outcome_cells, regressor_cells):
+    """Joint probabilities of the cells, integrating the bivariate normal over its correlation."""
+    correlation = mpmath.mpf(correlation)
+
+    def edges(cells):
+        shares = [mpmath.fsum(map(mpmath.mpf, cells[: i + 1])) for i in range(len(cells) - 1)]
+        return [mpmath.sqrt(2) * mpmath.erfinv(2 * share - 1) for share in shares]
+
+    def below(a, b):
+        def slope(r):  # Plackett: dP(A < a, B < b) / dr is the density at (a, b)
+            rest = 1 - r**2
+            return mpmath.exp((2 * r * a * b - a**2 - b**2) / (2 * rest)) / mpmath.sqrt(rest)
+
+        more = mpmath.quad(slope, [0, correlation / 2, correlation]) / (2 * mpmath.pi)
+        return mpmath.ncdf(a) * mpmath.ncdf(b) + more
+
+    rows, columns = edges(outcome_cells), edges(regressor_cells)
+    inner = [[0, *(below(a, b) for b in columns), mpmath.ncdf(a)] for a in rows]
+    last = [0, *map(mpmath.ncdf, columns), 1]
+    return np.diff(np.diff(np.array([[0] * len(last), *inner, last]), axis=0), axis=1)
+
+
+@pytest.mark.parametrize("correlation", [-0.8, 0.5, 0.99])
+def test_slope_of_cells_by_the_bivariate_normal(correlation):
     outcome_cells, regressor_cells = (0.3, 0.5, 0.2), (0.1, 0.6, 0.3)
     population = ranks.DiscretisedGaussian(correlation, outcome_cells, regressor_cells)
-    normal = scipy.stats.multivariate_normal(cov=[[1, correlation], [correlation, 1]])
-    edges = [
-        np.concatenate([[-9.0], scipy.stats.norm.ppf(np.cumsum(cells)[:-1]), [9.0]])
-        for cells in (outcome_cells, regressor_cells)
-    ]
-    below = np.array([[normal.cdf([a, b]) for b in edges[1]] for a in edges[0]])
-    joint = np.diff(np.diff(below, axis=0), axis=1)
-    ranked = []
-    for marginal in (joint.sum(axis=1), joint.sum(axis=0)):
-        level = np.cumsum(marginal)
-        ranked.append(tie_weight * level + (1 - tie_weight) * (level - marginal))
-    y, x = ranked
-    centred = x - x @ joint.sum(axis=0)
-    slope = (y @ joint @ centred) / (centred**2 @ joint.sum(axis=0))
-    with jax.enable_x64(True):
-        assert abs(population.slope(tie_weight) - slope) < tolerances.QUADRATURE
+    with mpmath.workdps(25):
+        joint = exact_cells(correlation, outcome_cells, regressor_cells)
+        for tie_weight in (0.0, 0.3, 1.0):
+            y, x = (
+                np.cumsum(marginal) - (1 - mpmath.mpf(tie_weight)) * marginal
+                for marginal in (joint.sum(axis=1), joint.sum(axis=0))
+            )
+            centred = x - x @ joint.sum(axis=0)
+            slope = (y @ joint @ centred) / (centred**2 @ joint.sum(axis=0))
+            assert abs(population.slope(tie_weight) - slope) < tolerances.QUADRATURE
 
 
 def test_cells_have_their_probabilities():

@@ -203,7 +203,7 @@ def test_what_a_plain_fit_does_not_know_is_refused():
         ranks.predict(fit, case.regressor[1:], LEVELS)
     with pytest.raises(ValueError, match="regressor holds 1 non-finite"):
         ranks.predict(fit, case.regressor, np.array([np.nan, 1.0]))
-    without = dataclasses.replace(fit, influence=None)
+    without = dataclasses.replace(fit, working_influence=None)
     with pytest.raises(ValueError, match=r"fit\.influence is None .* predict needs it"):
         ranks.predict(without, case.regressor, LEVELS)
 

@@ -1,8 +1,10 @@
-"""How often things compile, and that batches are loops over cases."""
+"""How often things are sorted, and that batches are loops over cases."""
 
 import dataclasses
+from functools import partial
 
 import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,84 +13,60 @@ import tolerances
 from rank_definition import Setting
 
 from jaxpapers import ranks
+from jaxpapers.ranks.bootstrap import Resample, presort, refit
 
-NUM_OBS = 37  # of no other test, so that nothing has been compiled before
+NUM_OBS = 20
 KEY = jax.random.key(4)
+CHECKED = {"sort", "top_k"}
 
 
-@pytest.fixture
-def data(x64):
-    """Three samples in the precision of the test."""
-    values = np.random.default_rng(0).normal(size=(3, 2, NUM_OBS)).round(1)
-    return values.astype(np.float64 if x64 else np.float32)
+def sorts(function, *args):
+    """Number of sorts in a program, those of every branch, loop and inner program included."""
+    return sum(_sorts(jax.make_jaxpr(function)(*args).jaxpr))
 
 
-def models(x64, **static):
-    """One model for each tie weight, given as Python numbers and as an array."""
-    dtype = jnp.float64 if x64 else jnp.float32
-    weights = (1.0, 0.5, jnp.asarray(0.25, dtype))
-    return [ranks.RankRegression(tie_weight=weight, **static) for weight in weights]
+def _sorts(jaxpr):
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in CHECKED:
+            yield 1
+        for inner in jax.tree.leaves(equation.params, is_leaf=_is_program):
+            if _is_program(inner):
+                yield from _sorts(getattr(inner, "jaxpr", inner))
 
 
-def test_fit_compiles_once_per_precision_and_static_setting(x64, data, count_compiles):
-    with count_compiles() as compiles:
-        found = [
-            ranks.fit(model, outcome, regressor).slope[0]
-            for model, (outcome, regressor) in zip(models(x64), data, strict=True)
-        ]
-    assert compiles.count("_fit") == 1
-    assert len(set(map(float, found))) == 3
-    if not x64:
-        with count_compiles() as compiles:
-            for model in models(x64, outcome="level"):
-                ranks.fit(model, *data[0])
-        assert compiles.count("_fit") == 1
+def _is_program(value):
+    return isinstance(value, jax.extend.core.Jaxpr | jax.extend.core.ClosedJaxpr)
 
 
-def test_bootstrap_compiles_once_per_precision(x64, data, count_compiles):
-    settings = {"num_replicates": 6, "batch_size": 3}
-    with count_compiles() as compiles:
-        for seed, (model, sample) in enumerate(zip(models(x64), data, strict=True)):
-            draws = ranks.bootstrap(jax.random.key(seed), model, *sample, **settings)
-            ranks.multiplier_bootstrap(jax.random.key(seed), draws.fit, **settings)
-    assert draws.params.dtype == data.dtype
-    assert compiles.count("presort") == 1
-    assert compiles.count("_run_chunk") == 2  # the one of bootstrap, the other of the multipliers
+@pytest.fixture(scope="module")
+def pair():
+    return jnp.asarray(np.random.default_rng(0).normal(size=(2, NUM_OBS)).round(1), jnp.float32)
 
 
-def test_coverage_compiles_once_per_precision(x64, count_compiles):
-    with count_compiles() as compiles:
-        for seed, (model, tail) in enumerate(zip(models(x64), (0.2, 0.3, 0.4), strict=True)):
-            draws = ranks.coverage(
-                jax.random.key(seed),
-                model,
-                ranks.Flip(tail),
-                num_obs=NUM_OBS,
-                num_replicates=6,
-                batch_size=3,
-            )
-    assert draws.slope.dtype == (np.float64 if x64 else np.float32)
-    assert compiles.count("_run_chunk") == 1
+def test_fit_sorts_twice_and_with_orders_not_at_all(pair):
+    model, (outcome, regressor) = ranks.RankRegression(), pair
+    assert sorts(lambda y, x: ranks.fit(model, y, x), outcome, regressor) == 2
+    for given, expected in (((0,), 1), ((1,), 1), ((0, 1), 0)):
+        order = tuple(ranks.rank_order(pair[i]) if i in given else None for i in (0, 1))
+        assert sorts(lambda y, x, o: ranks.fit(model, y, x, order=o), *pair, order) == expected
+    level = ranks.RankRegression(outcome="level")
+    assert sorts(lambda y, x: ranks.fit(level, y, x), outcome, regressor) == 1
 
 
-def test_what_follows_a_fit_compiles_nothing_for_new_numbers(count_compiles):
-    data = np.random.default_rng(0).normal(size=(3, 2, NUM_OBS)).round(1).astype(np.float32)
-    fits = [ranks.fit(model, *sample) for model, sample in zip(models(False), data, strict=True)]
+@pytest.mark.parametrize("num_groups", [1, 3])
+def test_nothing_is_sorted_in_a_draw(pair, num_groups):
+    groups = None if num_groups == 1 else jnp.arange(NUM_OBS, dtype=jnp.int32) % num_groups
+    model = ranks.RankRegression().cast(jnp.float32)
 
-    def use(fit, regressor, rank):
-        ranks.absolute_mobility(fit, rank).interval(0.5 + rank)
-        ranks.relative_mobility(fit)
-        ranks.wald_test(fit, np.eye(2, dtype=regressor.dtype) * np.float32(rank))
-        prediction = ranks.predict(fit, regressor, regressor[:4])
-        prediction.interval_at_level(0.5 + rank)
-        fit.interval(0.5 + rank)
-        fit.pvalues()
+    def presorted(y, x):
+        return presort(model, y, x, y[:, None] + x[:, None], groups, None, num_groups=num_groups)
 
-    use(fits[0], data[0, 1], 0.25)
-    with count_compiles() as compiles:
-        use(fits[1], data[1, 1], 0.3)
-        use(fits[2], data[2, 1], 0.4)
-    assert compiles.names == []
+    assert sorts(presorted, *pair) == 2
+    sample = jax.eval_shape(presorted, *pair)
+    counts = jax.ShapeDtypeStruct((NUM_OBS,), jnp.float32)
+    for studentize in (False, True):
+        assert sorts(partial(refit, studentize=studentize), sample, counts) == 0
+        assert sorts(lambda key, s: Resample(studentize)(key, s, None), KEY, sample) == 0  # noqa: B023
 
 
 def test_vmapped_fit_is_a_loop_over_samples_and_tie_weights():
