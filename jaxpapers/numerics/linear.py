@@ -116,8 +116,12 @@ def group_sums(
 class GroupedQR(eqx.Module):
     """QR factors of a design, one small triangle per group.
 
+    Rows of the basis keep their length, so that a constant column stays a constant, which costs
+    no memory.
+
     Attributes:
-        basis: orthonormal rows (within each group); zero for dropped columns.
+        basis: orthogonal rows (within each group).
+        scale: 1 over the length of each of them; zero for dropped columns.
         triangle: upper triangular R of each group with unit diagonal at dropped columns.
         kept: which columns were kept.
 
@@ -131,6 +135,7 @@ class GroupedQR(eqx.Module):
     """
 
     basis: tuple[Float[Array, " obs"], ...]
+    scale: Float[Array, "group column"]
     triangle: Float[Array, "group column column"]
     kept: Bool[Array, "group column"]
 
@@ -142,6 +147,18 @@ class GroupedQR(eqx.Module):
         )
         both = self.kept[:, :, None] & self.kept[:, None, :]
         return jnp.where(both, inverse, 0)
+
+    def orthonormal(self, groups: Int[Array, " obs"] | None) -> Float[Array, "column obs"]:
+        """Orthonormal rows (within each group); zero for dropped columns.
+
+        Args:
+            groups: group of each observation or None.
+
+        Returns:
+            The basis times its scale.
+        """
+        by_obs = self.scale.T if groups is None else self.scale[groups].T
+        return stacked(self.basis) * by_obs
 
     def solve(
         self, target: Float[Array, " obs"], groups: Int[Array, " obs"] | None
@@ -155,7 +172,7 @@ class GroupedQR(eqx.Module):
         Returns:
             Coefficients, one row per group.
         """
-        projections = _projections(self.basis, target, groups, self.kept.shape[0])
+        projections = _projections(self.basis, self.scale, target, groups)
         return jnp.einsum(
             "gij,gj->gi", self.inverse(), projections, precision=jax.lax.Precision.HIGHEST
         )
@@ -182,41 +199,37 @@ def qr_by_group(
     dtype = columns[0].dtype
     tolerance = max(RANK_TOLERANCE, 100 * float(jnp.finfo(dtype).eps))
     basis, entries, kept = (), [], []
+    scale = jnp.zeros((num_groups, 0), dtype)
     for index, column in enumerate(columns):
         original = jnp.sqrt(group_sums(column * column, groups, num_groups))
-        first, column = _project_out(basis, column, groups, num_groups)
-        second, column = _project_out(basis, column, groups, num_groups)
+        first, column = _project_out(basis, scale, column, groups)
+        second, column = _project_out(basis, scale, column, groups)
         norm = jnp.sqrt(group_sums(column * column, groups, num_groups))
         keep = norm > tolerance * original
         diagonal = jnp.where(keep, norm, 1)
-        scale = jnp.where(keep, 1 / diagonal, 0)
-        basis += (column * _spread(scale, groups),)
+        basis += (column,)
+        scale = jnp.concatenate([scale, jnp.where(keep, 1 / diagonal, 0)[:, None]], axis=1)
         below = jnp.zeros((num_groups, len(columns) - index - 1), dtype)
         entries.append(jnp.concatenate([first + second, diagonal[:, None], below], axis=1))
         kept.append(keep)
-    return GroupedQR(basis, jnp.stack(entries, axis=2), jnp.stack(kept, axis=1))
+    return GroupedQR(basis, scale, jnp.stack(entries, axis=2), jnp.stack(kept, axis=1))
 
 
-def _project_out(basis, column, groups, num_groups):
+def _project_out(basis, scale, column, groups):
     """Takes the part along the basis out of one column, group by group."""
-    coefficients = _projections(basis, column, groups, num_groups)
+    coefficients = _projections(basis, scale, column, groups)
     if not basis:
         return coefficients, column
+    weights = coefficients * scale
     if groups is None:
-        return coefficients, column - combined(coefficients[0], basis)
-    explained = jnp.sum(stacked(basis) * coefficients[groups].T, axis=0)
-    return coefficients, column - explained
+        return coefficients, column - combined(weights[0], basis)
+    return coefficients, column - jnp.sum(stacked(basis) * weights[groups].T, axis=0)
 
 
-def _projections(basis, column, groups, num_groups):
-    """Inner products of a column with the basis of each group."""
+def _projections(basis, scale, column, groups):
+    """Inner products of a column with the orthonormal basis of each group."""
     if not basis:
-        return jnp.zeros((num_groups, 0), column.dtype)
+        return jnp.zeros_like(scale)
     if groups is None:
-        return products((column,), basis)
-    return group_sums(stacked(basis) * column[None], groups, num_groups)
-
-
-def _spread(by_group, groups):
-    """Gives each observation the number of its group."""
-    return by_group[0] if groups is None else by_group[groups]
+        return products((column,), basis) * scale
+    return group_sums(stacked(basis) * column[None], groups, scale.shape[0]) * scale

@@ -196,7 +196,7 @@ def presort(
     if model.intercept:
         stretch = stretch.at[:, 0].set(factors.triangle[:, 0, 0])
     back = back.at[:, places[:, None], places[None]].set(factors.inverse() * stretch[:, None])
-    covariates = stacked(factors.basis)[int(model.intercept) :] * scale
+    covariates = factors.orthonormal(sample.groups)[int(model.intercept) :] * scale
     whitened = eqx.tree_at(
         lambda s: (s.regressor, s.covariates),
         sample,
