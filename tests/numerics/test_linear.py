@@ -115,7 +115,9 @@ def test_factors(name):
     factors = factorise(jnp.asarray(columns))
     kept = kept_by_r(columns)
     np.testing.assert_array_equal(factors.kept[0], kept)
-    assert_factors(columns, np.asarray(factors.orthonormal(None)), np.asarray(factors.triangle[0]), kept)
+    assert_factors(
+        columns, np.asarray(factors.orthonormal(None)), np.asarray(factors.triangle[0]), kept
+    )
     inverse = np.asarray(factors.inverse()[0])
     np.testing.assert_array_equal(inverse[~kept], 0)
     np.testing.assert_array_equal(inverse[:, ~kept], 0)
