@@ -46,16 +46,20 @@ def test_no_machine_paths_and_no_registries():
     assert found == {}
 
 
-@pytest.mark.parametrize(
-    "text", ["at /work/main", 'open("/tmp/x")', "/root/.cache", "/home/me/x", "--index-" + "url x"]
-)
-def test_traces_are_seen(text):
-    assert traces(text)
+@pytest.mark.parametrize("place", ["work/main", "tmp/x", "root/.cache", "home/me/x"])
+@pytest.mark.parametrize("before", ["", "at ", 'open("'])
+def test_paths_of_a_machine_are_seen(before, place):
+    assert traces(f"{before}/{place}")
 
 
-@pytest.mark.parametrize("text", ["tests/work/x", "a/tmp", "https://host/root/x", "~/tmp", "1/2"])
-def test_other_slashes_are_left_alone(text):
-    assert traces(text) == []
+def test_registries_are_seen():
+    assert traces("--index-" + "url x")
+
+
+@pytest.mark.parametrize("before", ["tests", "a", "https://host", "~"])
+@pytest.mark.parametrize("place", ["work/x", "tmp", "root/x", "2"])
+def test_other_slashes_are_left_alone(before, place):
+    assert traces(f"{before}/{place}") == []
 
 
 # --- requirements -------------------------------------------------------------------------------

