@@ -84,11 +84,11 @@ def test_compiling_is_told_apart_from_what_else_a_first_run_does():
 def test_steps_of_compiling_that_nest_are_counted_once():
     trace, compile_ = (f"/jax/core/compile/{step}" for step in ("trace", "backend_compile"))
     with compile_clock("jax") as clock:
-        clock.listen_to_jax(trace, 0.2)
-        clock.listen_to_jax(trace, 10.0)
-        clock.listen_to_jax("/jax/compilation_cache/cache_misses", 1e3)
+        jax.monitoring.record_event_duration_secs(trace, 0.2)
+        jax.monitoring.record_event_duration_secs(trace, 10.0)
+        jax.monitoring.record_event_duration_secs("/jax/compilation_cache/cache_misses", 1e3)
         time.sleep(0.02)
-        clock.listen_to_jax(compile_, 0.01)
+        jax.monitoring.record_event_duration_secs(compile_, 0.01)
         assert clock.seconds == pytest.approx(10.01, abs=1e-6)
     before = clock.seconds
     with compile_clock(None) as other:
