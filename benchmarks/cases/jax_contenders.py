@@ -1,4 +1,6 @@
-"""Our own contenders of the rank regressions: orders by NumPy passed in, and sorting by XLA."""
+"""Our own contenders of the rank regressions: orders by NumPy passed in, sorting by XLA, and other
+formulations of the same algorithm.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -8,9 +10,8 @@ import jax.numpy as jnp
 
 from benchmarks.cases.rank_answers import draws_error, fit_error
 from benchmarks.contenders import Contender
+from benchmarks.formulations import bootstrap_columns, fit_streamed
 from jaxpapers import frames, ranks
-
-BATCH_SIZE = 50
 
 
 def sorted_by_numpy(outcome, regressor):
@@ -87,7 +88,6 @@ def jax_bootstraps(seed, outcome, regressor, expected, *, num_replicates, studen
             model,
             *arrays,
             order=make_order(),
-            batch_size=BATCH_SIZE,
             **settings,
         )
         return jax.block_until_ready((draws.params, draws.draw_bse))
@@ -96,7 +96,7 @@ def jax_bootstraps(seed, outcome, regressor, expected, *, num_replicates, studen
         draws, standard_errors = answer
         return draws_error(draws, standard_errors, expected.fit)
 
-    call = f"ranks.bootstrap(batch_size={BATCH_SIZE}), its fit"
+    call = "ranks.bootstrap, its fit"
     return [
         Contender(
             "jaxpapers, NumPy's order",
@@ -113,3 +113,44 @@ def jax_bootstraps(seed, outcome, regressor, expected, *, num_replicates, studen
             compiler="jax",
         ),
     ]
+
+
+def streamed_fit(outcome, regressor, expected):
+    """Return the other formulation of a fit, by blocks that stay in the cache; sorting counted."""
+
+    def fit():
+        orders = jax.tree.map(jnp.asarray, sorted_by_numpy(outcome, regressor))
+        tie_weight = jnp.asarray(1.0, jnp.float64)
+        return jax.block_until_ready(
+            fit_streamed.fit(*orders, tie_weight, num_obs=outcome.shape[0])
+        )
+
+    return Contender(
+        "JAX, streamed",
+        "another formulation: scans over blocks that stay in the cache, NumPy's order (counted)",
+        fit,
+        lambda answer: fit_error(answer[:2], expected.fit),
+        compiler="jax",
+    )
+
+
+def columns_bootstrap(seed, outcome, regressor, expected, *, num_replicates):
+    """Return the other formulation of a bootstrap, replicates side by side; no fit, no errors."""
+
+    def run():
+        orders = jax.tree.map(jnp.asarray, sorted_by_numpy(outcome, regressor))
+        draws = bootstrap_columns.bootstrap(
+            jax.random.key(seed),
+            *orders,
+            jnp.asarray(1.0, jnp.float64),
+            num_replicates=num_replicates,
+        )
+        return jax.block_until_ready(draws)
+
+    return Contender(
+        "JAX, side by side",
+        "another formulation: arrays (obs, replicate), NumPy's order (counted)",
+        run,
+        lambda draws: draws_error(draws, None, expected.fit),
+        compiler="jax",
+    )

@@ -7,7 +7,12 @@ from functools import partial
 import jax
 import numpy as np
 
-from benchmarks.cases.jax_contenders import jax_bootstraps, jax_fits
+from benchmarks.cases.jax_contenders import (
+    columns_bootstrap,
+    jax_bootstraps,
+    jax_fits,
+    streamed_fit,
+)
 from benchmarks.cases.rank_answers import Expected, draws_error, fit_error
 from benchmarks.contenders import Case, Contender
 from benchmarks.peers import numpy_bootstrap, numpy_grouped, ranks_csranks, ranks_numpy
@@ -91,6 +96,7 @@ def build_fit(size, *, num_covariates=0):
 
     return [
         *jax_fits(outcome, regressor, expected, covariates=covariates),
+        *([streamed_fit(outcome, regressor, expected)] if covariates is None else []),
         Contender(
             "NumPy",
             "packed np.sort in two threads, cumulative sums",
@@ -173,6 +179,9 @@ def build_bootstrap(size, *, studentised):
     outcome, regressor = draw_sample(size)
     expected = Expected(outcome, regressor)
     settings = {"num_replicates": NUM_REPLICATES, "studentised": studentised}
+    side_by_side = columns_bootstrap(
+        SEED, outcome, regressor, expected, num_replicates=NUM_REPLICATES
+    )
     naive = "its standard errors are not those of the draw" if studentised else None
 
     def error(answer):
@@ -181,6 +190,7 @@ def build_bootstrap(size, *, studentised):
 
     return [
         *jax_bootstraps(SEED, outcome, regressor, expected, **settings),
+        *([] if studentised else [side_by_side]),
         Contender(
             "NumPy",
             "counts by bincount, cumulative sums, replicates in threads",

@@ -13,6 +13,8 @@ from jaxtyping import PyTree
 from .checks import check_count, is_concrete
 
 AXIS = "replicate"
+CACHED_ENTRIES = 2**16
+BUSY_ENTRIES = 2**24
 
 
 def replicate_mesh(devices: Sequence[Any] | None = None) -> Mesh:
@@ -74,6 +76,22 @@ def sharded_map(
             without the axis.
     """
     return _mapped(function, xs, mesh, batch_size)
+
+
+def fitting_batch_size(num_entries: int) -> int:
+    """A batch size for rows whose largest arrays have `num_entries` entries each.
+
+    On a CPU a batch's arrays stay in a core's cache (2^16 entries each; larger batches were up to
+    twice as slow), on an accelerator they keep it busy (2^24).
+
+    Args:
+        num_entries: entries of an array of one row.
+
+    Returns:
+        The batch size, at least 1.
+    """
+    most = CACHED_ENTRIES if jax.default_backend() == "cpu" else BUSY_ENTRIES
+    return max(1, most // max(1, num_entries))
 
 
 def mesh_size(mesh: Mesh | None) -> int:

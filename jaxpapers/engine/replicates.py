@@ -18,6 +18,7 @@ from .drivers import run, unroll
 from .progress import Progress
 from .steps import as_arrays
 
+ROWS_PER_CHUNK = 50
 Replicate = Callable[[Key[Array, ""], PyTree, PyTree], PyTree]
 
 
@@ -146,8 +147,9 @@ def replicate(
 ) -> PyTree:
     """Computes a function once per replicate, each with a key of its own.
 
-    Concrete arguments are driven by `run`, one compiled batch at a time; under tracing it is one
-    pure scan. Compiles once for given shapes, function and counts.
+    Concrete arguments are driven by `run`, one compiled batch at a time (several, where they are
+    small and nobody watches); under tracing it is one pure scan. Compiles once for given shapes,
+    function and counts.
 
     Args:
         key: random key; replicate r gets ``fold_in(key, r)``.
@@ -190,7 +192,11 @@ def replicate(
     task = ReplicateData(key, data)
     probe = jax.random.key_data(key)  # inside jit it is traced, even where all else is constant
     if is_concrete(probe, function, model, data):
-        drive = functools.partial(run, chunk_size=1, progress=progress, checkpoint=checkpoint)
+        is_watched = progress is not None or checkpoint is not None
+        chunk_size = 1 if is_watched else max(1, ROWS_PER_CHUNK // algorithm.rows_per_step)
+        drive = functools.partial(
+            run, chunk_size=chunk_size, progress=progress, checkpoint=checkpoint
+        )
     elif progress is None and checkpoint is None:
         drive = unroll
     else:

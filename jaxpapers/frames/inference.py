@@ -23,7 +23,6 @@ VcovType = Literal["rank", "iid", "HC1"]
 VCOV_TYPES: tuple[VcovType, ...] = ("rank", "iid", "HC1")
 BootstrapMethod = Literal["percentile", "percentile-t", "normal"]
 METHODS = ("percentile", "percentile-t", "normal")
-MAX_BATCH_ENTRIES = 2**24
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,6 @@ def _draws(result, seed, num_replicates, *, studentize):
         engine.check_count("seed", seed, 0)
         key = jax.random.key(seed)
     arrays = result.sample.arrays(result.fit.params.dtype.type)
-    entries = result.num_ranked * (len(result.columns) + 1)
     return ranks.bootstrap(
         key,
         result.fit.model,
@@ -230,7 +228,6 @@ def _draws(result, seed, num_replicates, *, studentize):
         arrays.pop("regressor"),
         **arrays,
         num_replicates=num_replicates,
-        batch_size=max(1, min(50, MAX_BATCH_ENTRIES // entries)),
         studentize=studentize,
     )
 

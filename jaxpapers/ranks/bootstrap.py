@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Real
 
 from .. import engine
+from ..engine.batching import fitting_batch_size
 from ..numerics import RankOrder, combined, group_sums, matmul, products, qr_by_group, stacked
 from .checks import check_data, check_order, float_dtype
 from .draws import BootstrapDraws
@@ -80,7 +81,7 @@ def bootstrap(
     num_groups: int | None = None,
     order: tuple[RankOrder | None, RankOrder | None] | None = None,
     num_replicates: int = 1_000,
-    batch_size: int = 50,
+    batch_size: int | None = None,
     studentize: bool = False,
     mesh: jax.sharding.Mesh | None = None,
     progress: engine.Progress | None = None,
@@ -107,7 +108,8 @@ def bootstrap(
         num_groups: as in `fit`.
         order: as in `fit`.
         num_replicates: number of draws.
-        batch_size: draws computed together; memory is `batch_size` x obs x columns.
+        batch_size: draws computed together; memory is `batch_size` x obs x columns. None for as
+            many as stay in a core's cache, on a GPU for as many as keep it busy.
         studentize: also compute each draw's own standard errors, which the percentile-t interval
             needs; three to four times the work.
         mesh: devices to spread the batches over; None for one device.
@@ -123,6 +125,8 @@ def bootstrap(
     """
     engine.check_key(key)
     engine.check_count("num_replicates", num_replicates)
+    if batch_size is None:
+        batch_size = fitting_batch_size(np.size(outcome))
     engine.check_count("batch_size", batch_size)
     num_groups = check_data(model, outcome, regressor, covariates, groups, num_groups)
     check_order(order, np.shape(outcome)[0])
@@ -209,6 +213,9 @@ def presort(
 def draw_counts(key: PRNGKeyArray, num_obs: int, dtype: jnp.dtype) -> Float[Array, " obs"]:
     """How often each observation is drawn in `num_obs` draws with replacement.
 
+    The probability of an observation is 1 / obs to a relative obs / 2^32, that of any range of
+    them to 2^-32.
+
     Args:
         key: a typed key.
         num_obs: sample size and number of draws.
@@ -217,8 +224,22 @@ def draw_counts(key: PRNGKeyArray, num_obs: int, dtype: jnp.dtype) -> Float[Arra
     Returns:
         Multinomial counts.
     """
-    drawn = jax.random.randint(key, (num_obs,), 0, num_obs, dtype=jnp.int32)
-    return jnp.zeros(num_obs, dtype).at[drawn].add(1, mode="promise_in_bounds")
+    drawn = _scaled_down(jax.random.bits(key, (num_obs,), jnp.uint32), num_obs)
+    one = jnp.ones((), jnp.uint8)  # 255 draws of one observation have probability 1e-507
+    counts = jnp.zeros(num_obs, jnp.uint8).at[drawn].add(one, mode="promise_in_bounds")
+    return counts.astype(dtype)
+
+
+def _scaled_down(bits, size):
+    """`floor(bits size / 2^32)` for a size below 2^31, without 64-bit integers."""
+    high, low = bits >> 16, bits & 0xFFFF
+    size_high, size_low = size >> 16, size & 0xFFFF
+    middle = high * jnp.uint32(size_low) + ((low * jnp.uint32(size_low)) >> 16)
+    if not size_high:
+        return (middle >> 16).astype(jnp.int32)
+    other = low * jnp.uint32(size_high)
+    carry = ((middle & 0xFFFF) + (other & 0xFFFF)) >> 16
+    return (high * jnp.uint32(size_high) + (middle >> 16) + (other >> 16) + carry).astype(jnp.int32)
 
 
 def refit(

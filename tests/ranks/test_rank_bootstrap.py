@@ -17,7 +17,8 @@ from rank_definition import Setting
 
 from jaxpapers import ranks
 from jaxpapers.engine import Status
-from jaxpapers.ranks.bootstrap import draw_counts, presort, refit
+from jaxpapers.engine.batching import fitting_batch_size
+from jaxpapers.ranks.bootstrap import _scaled_down, draw_counts, presort, refit
 
 KEY = jax.random.key(20231)
 NUM_REPLICATES = 40
@@ -97,6 +98,23 @@ def test_a_draw_leaves_collinear_columns_out():
     np.testing.assert_allclose(params[0], fit.params, atol=tolerances.REFIT)
     np.testing.assert_allclose(bse[0], fit.bse, rtol=tolerances.REFIT)
     assert np.isnan(params[0, 3])
+
+
+@pytest.mark.parametrize("size", [1, 2, 10_000, 65_535, 65_536, 65_537, 10_000_019, 2**31 - 1])
+def test_indices_are_the_high_word_of_bits_times_size(size):
+    bits = np.random.default_rng(5).integers(0, 2**32, 4_096, np.uint64)
+    bits[:3] = 0, 2**32 - 1, 2**31
+    drawn = _scaled_down(jnp.asarray(bits.astype(np.uint32)), size)
+    np.testing.assert_array_equal(drawn, (bits * np.uint64(size)) >> np.uint64(32))
+
+
+def test_batches_of_a_cpu_stay_in_the_cache():
+    assert [fitting_batch_size(entries) for entries in (1, 2**14, 10_000, 10**7)] == [
+        2**16,
+        4,
+        6,
+        1,
+    ]
 
 
 @functools.cache
