@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal
 import jaxpapers
 
 Verb = Callable[..., int]
-_SYNOPSIS_WIDTH = 40
+_SYNOPSIS_WIDTH = 50
+_PRINTED_ROWS = 50
 
 
 def reproduce(
@@ -123,17 +124,132 @@ def ranks_fit(
     return 0
 
 
+def copulas_fit(
+    data: Path,
+    *,
+    num_factors: int,
+    output: Path | None = None,
+    date: str = "Date",
+    date_format: str | None = None,
+    returns: bool = False,
+    family: Literal["skew-t", "skew-normal", "t", "gaussian"] = "skew-t",
+    margins: Literal["empirical", "kernel"] = "empirical",
+    algorithm: Literal["vi", "full-rank", "hybrid", "nuts"] = "vi",
+    num_steps: int | None = None,
+    rank: int | None = None,
+    missing: Literal["drop", "refuse"] = "drop",
+    precision: Literal["double", "single"] = "double",
+    seed: int = 0,
+    checkpoint: Path | None = None,
+) -> int:
+    """Fit a factor copula to a file of prices and print its summary.
+
+    Args:
+        data: Table to read, one column per asset and one of dates: csv, parquet or Stata dta.
+        num_factors: Number of factors, below the number of assets.
+        output: netCDF file for the posterior, which ArviZ reads as well.
+        date: Column of the dates.
+        date_format: How dates are written, such as %d/%m/%Y; ISO 8601 when left out.
+        returns: The file holds returns, not prices.
+        family: skew-t, or its limits skew-normal, t and gaussian.
+        margins: How returns become copula data: empirical takes ranks, kernel smooths them.
+        algorithm: vi is variational, hybrid the paper's, nuts runs chains.
+        num_steps: Steps of the optimiser, for nuts draws of each chain; 2000, 5000 for hybrid,
+            1000 for nuts when left out.
+        rank: Factors of the Gaussian of vi and hybrid; 5 when left out.
+        missing: drop leaves rows with a missing return out and prints how many, refuse is an error.
+        precision: single computes in float32, in which the search for the mode ends early.
+        seed: Seed of all randomness.
+        checkpoint: Folder in which the fit saves itself; the same command goes on from there.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        ValueError: output is a folder.
+    """
+    from jaxpapers import engine, frames
+
+    if output is not None:
+        _check_output(output)
+    read = frames.read_returns if returns else frames.read_prices
+    fit = frames.fit_copula(
+        seed,
+        read(data, date, date_format=date_format),
+        num_factors=num_factors,
+        values="returns" if returns else "prices",
+        family=family,
+        margins=margins,
+        algorithm=algorithm,
+        num_steps=num_steps,
+        rank=rank,
+        missing="raise" if missing == "refuse" else "drop",
+        precision=precision,
+        progress=engine.Progress("copula"),
+        checkpoint=checkpoint,
+    )
+    print(fit.summary())
+    if output is not None:
+        fit.to_netcdf(output)
+        print(f"written to {output}")
+    return 0
+
+
+def copulas_dependence(
+    fit: Path,
+    *,
+    level: float = 0.05,
+    assets: tuple[str, ...] = (),
+    output: Path | None = None,
+) -> int:
+    """Print the quantile dependence of the pairs of a fitted copula.
+
+    LL: both low; UR: both high; LR: the first high, the second low; UL: the first low, the second
+    high; asymmetry: UR - LL. Each has mean, sd and 95 % interval of the posterior, and what was
+    observed. Of many pairs the most asymmetric are printed, the file has all.
+
+    Args:
+        fit: File that copulas fit has written.
+        level: Level of the corners, up to 0.5.
+        assets: Names of assets whose pairs are wanted; all when left out.
+        output: CSV file for the table.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        ValueError: output is a folder.
+    """
+    from jaxpapers import frames
+    from jaxpapers.experiments.files import write_bytes
+
+    if output is not None:
+        _check_output(output)
+    table = frames.read_copula_fit(fit).quantile_dependence(level, assets=assets or None)
+    is_long = len(table) > _PRINTED_ROWS
+    print(_most_asymmetric(table) if is_long else table.round(4).to_string(index=False))
+    if output is not None:
+        write_bytes(output, table.to_csv(index=False, lineterminator="\n").encode())
+        print(f"written to {output}")
+    return 0
+
+
 COMMANDS: Mapping[str, Verb | Mapping[str, Verb]] = {
     "reproduce": reproduce,
     "info": info,
+    "copulas": {"fit": copulas_fit, "dependence": copulas_dependence},
     "ranks": {"fit": ranks_fit},
 }
 _SYNOPSES = {
     "reproduce": "reproduce [SYSTEM ...]",
+    "copulas fit": "copulas fit DATA --num-factors K",
+    "copulas dependence": "copulas dependence FIT",
     "ranks fit": "ranks fit DATA FORMULA",
 }
 _EXAMPLES = (
     "jaxpapers reproduce ranks --scale quick --output report --seed 0",
+    "jaxpapers copulas fit PRICES.csv --num-factors 3 --output fit.nc",
+    "jaxpapers copulas dependence fit.nc --level 0.05 --output table.csv",
     'jaxpapers ranks fit DATA.csv "r(child) ~ r(parent) + female" --tie-weight 0.5 --by region',
 )
 
@@ -201,31 +317,47 @@ def _call(verb: Verb, name: str, words: list[str]) -> int:
         _with_metavars(verb, tyro),
         prog=f"jaxpapers {name}",
         args=words,
-        config=(tyro.conf.PositionalRequiredArgs, tyro.conf.FlagConversionOff),
     )
 
 
 def _with_metavars(verb: Verb, tyro: Any) -> Verb:
-    """Name positional and optional values in the help by their parameters, not by their types."""
+    """Name values in the help by their parameters, and take keyword-only ones as options."""
 
     @functools.wraps(verb)
     def named(*values: Any, **settings: Any) -> int:
         return verb(*values, **settings)
 
     parameters = [
-        parameter.replace(
-            annotation=Annotated[
-                parameter.annotation, tyro.conf.arg(metavar=parameter.name.upper())
-            ]
-        )
-        if parameter.default is parameter.empty or parameter.default is None
-        else parameter
-        for parameter in inspect.signature(verb).parameters.values()
+        _as_argument(entry, tyro) for entry in inspect.signature(verb).parameters.values()
     ]
     named.__annotations__ = {entry.name: entry.annotation for entry in parameters}
     vars(named).pop("__wrapped__")
     vars(named)["__signature__"] = inspect.Signature(parameters)
     return named
+
+
+def _as_argument(parameter: inspect.Parameter, tyro: Any) -> inspect.Parameter:
+    annotation = parameter.annotation
+    if parameter.default is parameter.empty or parameter.default in (None, ()):
+        annotation = Annotated[annotation, tyro.conf.arg(metavar=parameter.name.upper())]
+    if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+        annotation = tyro.conf.Positional[annotation]
+    return parameter.replace(annotation=annotation)
+
+
+def _check_output(path: Path) -> None:
+    """Fail before the work, not after it, where a file cannot be written."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; needed is the name of a file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _most_asymmetric(table: Any) -> str:
+    """The pairs whose asymmetry is largest, one line each."""
+    rows = table[table["quantity"] == "asymmetry"].drop(columns="quantity")
+    order = rows["mean"].abs().sort_values(ascending=False).index[:_PRINTED_ROWS]
+    shown = rows.loc[order].round(4).to_string(index=False)
+    return f"UR - LL of the {len(order)} most asymmetric of {len(rows)} pairs\n\n{shown}"
 
 
 def _help_text(only: str | None = None) -> str:

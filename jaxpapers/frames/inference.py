@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from .. import engine, ranks
 from ..engine import Status
 from .restrictions import restriction_matrix
+from .seeds import random_key
 
 if TYPE_CHECKING:
     import pandas
@@ -215,11 +216,7 @@ def bootstrap(
 
 
 def _draws(result, seed, num_replicates, *, studentize):
-    if isinstance(seed, jax.Array):
-        key = seed
-    else:
-        engine.check_count("seed", seed, 0)
-        key = jax.random.key(seed)
+    key = random_key(seed)
     arrays = result.sample.arrays(result.fit.params.dtype.type)
     return ranks.bootstrap(
         key,

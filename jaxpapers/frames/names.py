@@ -1,7 +1,8 @@
-"""Messages about names that do not exist, with the nearest that do."""
+"""Messages about names and choices that do not exist, with those that do."""
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 MAX_LISTED = 8
 
@@ -38,3 +39,18 @@ def listed(names: Iterable[object]) -> str:
         return "none"
     more = f", … ({len(names)} in all)" if len(names) > MAX_LISTED else ""
     return ", ".join(names[:MAX_LISTED]) + more
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Checks that a text is one of those that are known.
+
+    Args:
+        name: what the caller calls it.
+        value: the argument.
+        choices: what it may be.
+
+    Raises:
+        ValueError: something else.
+    """
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; needed is one of {', '.join(map(repr, choices))}")

@@ -11,6 +11,7 @@ import numpy as np
 from .. import engine, ranks
 from .formulas import RankFormula, parse_formula
 from .inference import VCOV_TYPES, VcovType
+from .names import check_choice
 from .results import RankRegressionResult
 from .samples import Sample, Scope, read_sample
 from .subsets import restrict
@@ -68,9 +69,9 @@ def rank_regression(
         Intercept -0.047  0.18
         r(parent)  0.692  1.08
     """
-    _check_choice("vcov", vcov, VCOV_TYPES)
-    _check_choice("missing", missing, ("drop", "raise"))
-    _check_choice("precision", precision, ("double", "single"))
+    check_choice("vcov", vcov, VCOV_TYPES)
+    check_choice("missing", missing, ("drop", "raise"))
+    check_choice("precision", precision, ("double", "single"))
     _check_scope(subset, ranks_over)
     if not isinstance(tie_weight, Real) or isinstance(tie_weight, bool):
         raise TypeError(f"tie_weight must be a number, got {type(tie_weight).__name__}")
@@ -79,11 +80,6 @@ def rank_regression(
     sample = read_sample(parsed, table, missing=missing, subset=subset, ranks_over=ranks_over)
     fit = _fit(model, sample, precision)
     return RankRegressionResult(parsed, fit, sample, vcov, precision)
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; needed is one of {', '.join(map(repr, choices))}")
 
 
 def _check_scope(subset: Any, ranks_over: Any) -> None:
@@ -96,7 +92,7 @@ def _check_scope(subset: Any, ranks_over: Any) -> None:
             "subset needs ranks_over: 'subset' takes ranks among the rows of the subset, 'all' "
             "among all rows and regresses on the subset; these are different parameters"
         )
-    _check_choice("ranks_over", ranks_over, ("subset", "all"))
+    check_choice("ranks_over", ranks_over, ("subset", "all"))
 
 
 def _model(formula: RankFormula, tie_weight: float) -> ranks.RankRegression:

@@ -1,4 +1,4 @@
-"""Summary tables of rank regressions as text, LaTeX and HTML."""
+"""Summary tables as text, LaTeX and HTML, and those of rank regressions."""
 
 import html
 import math
@@ -44,9 +44,10 @@ class Summary:
     Attributes:
         title: first line.
         header: pairs of a label and a value.
-        columns: heads of the columns of numbers; the last two are the other standard errors.
-        rows: name of the coefficient and one text per column.
+        columns: heads of the columns of numbers.
+        rows: name of the parameter and one text per column.
         notes: sentences below the table.
+        aside: head over the last two columns, which are set apart; empty where none are.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Summary:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    aside: str = ""
 
     def __str__(self) -> str:
         return self.as_text()
@@ -123,24 +125,27 @@ class Summary:
         return self.as_html()
 
     def _body(self) -> list[str]:
-        """Head and rows of the table of coefficients."""
+        """Head and rows of the table of parameters."""
         columns = range(1, len(self.columns) + 1)
         cells = [("", *self.columns), *self.rows]
         widths = [max(len(row[i]) for row in cells) for i in columns]
-        taken = sum(widths) + len(GAP) * (len(widths) + 1) + 1
+        taken = sum(widths) + len(GAP) * len(widths) + (len(GAP) + 1 if self.aside else 0)
         names = min(max(len(row[0]) for row in cells), MAX_WIDTH - taken)
         names = max(names, MIN_WIDTH - taken)
 
         def line(row):
             numbers = [cell.rjust(w) for cell, w in zip(row[1:], widths, strict=True)]
-            own, others = GAP.join(numbers[:-2]), GAP.join(numbers[-2:])
-            return f"{_cut(row[0], names):<{names}}{GAP}{own}{GAP}|{GAP}{others}".rstrip()
+            if self.aside:
+                numbers.insert(len(numbers) - 2, "|")
+            return GAP.join([f"{_cut(row[0], names):<{names}}", *numbers]).rstrip()
 
-        others = sum(widths[-2:]) + len(GAP)
         length = max(map(len, map(line, cells)))
+        lines = [line(cells[0]), "-" * length, *map(line, self.rows)]
+        if not self.aside:
+            return lines
+        others = sum(widths[-2:]) + len(GAP)
         own = length - others - len(GAP) - 1
-        over = f"{' ' * own}|{GAP}{'other std err':^{others}}".rstrip()
-        return [over, line(cells[0]), "-" * length, *map(line, self.rows)]
+        return [f"{' ' * own}|{GAP}{self.aside:^{others}}".rstrip(), *lines]
 
     def _header(self, width: int) -> list[str]:
         """Header in two columns where both fit, in one where not."""
@@ -185,10 +190,15 @@ def summarise(result: "RankRegressionResult") -> Summary:
         if np.isnan(coef[i]):
             rows.append((result.names[i], "dropped", *[""] * 7))
             continue
-        digits = _decimals(bse[i])
-        own = (_number(coef[i], digits), _number(bse[i], digits), _fixed(z[i]), _fixed(p[i]))
-        ends = (_number(end, digits) for end in interval[i])
-        naive = (_number(errors[i], digits) for errors in side)
+        digits = decimals_of(bse[i])
+        own = (
+            number_text(coef[i], digits),
+            number_text(bse[i], digits),
+            _fixed(z[i]),
+            _fixed(p[i]),
+        )
+        ends = (number_text(end, digits) for end in interval[i])
+        naive = (number_text(errors[i], digits) for errors in side)
         rows.append((result.names[i], *own, *ends, *naive))
     return Summary(
         title=f"Rank regression: {result.formula.text}",
@@ -196,6 +206,7 @@ def summarise(result: "RankRegressionResult") -> Summary:
         columns=(*columns, *(KIND_NAMES[kind] for kind in others)),
         rows=tuple(rows),
         notes=(*([cut] if cut else []), *_notes(result)),
+        aside="other std err",
     )
 
 
@@ -259,15 +270,31 @@ def _notes(result):
     return notes
 
 
-def _decimals(error):
-    """Decimals that show two digits of a standard error, None for the scientific form."""
+def decimals_of(error: float) -> int | None:
+    """Decimals that show two digits of a standard error.
+
+    Args:
+        error: the standard error.
+
+    Returns:
+        How many; None for the scientific form.
+    """
     if not 1e-6 <= error < 1e6:
         return None
     exponent = math.floor(math.log10(error))
     return max(4 - exponent, 1) if exponent >= 0 else min(max(1 - exponent, 4), 6)
 
 
-def _number(value, decimals):
+def number_text(value: float, decimals: int | None) -> str:
+    """A number as it stands in a table.
+
+    Args:
+        value: the number.
+        decimals: as `decimals_of` gives them.
+
+    Returns:
+        The text.
+    """
     if not np.isfinite(value) or value == 0:
         return f"{value:.4g}"
     return f"{value:.3e}" if decimals is None else f"{value:.{decimals}f}"

@@ -20,8 +20,14 @@ Promises, *jit · vmap · grad · shard*:
 ``stacked``        | yes | yes | yes | yes
 ``group_sums``     | yes | yes | yes | yes: one sample a device
 ``qr_by_group``    | yes | yes | no: rank decisions are steps | yes: one sample a device
+``bivariate_t_cdf``, ``bivariate_skew_t_cdf`` | yes | yes | yes | yes
+
+The functions of the modules `student_t`, `skew_normal` and `skew_t` (`logpdf`, `logcdf`, `cdf`,
+`sf`, `ppf`) promise what `bivariate_t_cdf` does.
 """
 
+from . import skew_normal, skew_t, student_t
+from .bivariate_t import bivariate_skew_t_cdf, bivariate_t_cdf
 from .linear import GroupedQR, combined, group_sums, matmul, products, qr_by_group, stacked
 from .prefix import prefix_sums
 from .quadrature import QuadratureRule, gauss_hermite, gauss_laguerre, gauss_legendre
@@ -45,6 +51,8 @@ __all__ = [
     "Root",
     "Status",
     "TieBlocks",
+    "bivariate_skew_t_cdf",
+    "bivariate_t_cdf",
     "combined",
     "find_root",
     "gauss_hermite",
@@ -60,7 +68,10 @@ __all__ = [
     "qr_by_group",
     "rank_order",
     "sample_ranks",
+    "skew_normal",
+    "skew_t",
     "stacked",
     "status_message",
+    "student_t",
     "tie_blocks",
 ]

@@ -145,20 +145,23 @@ def _advance(search: _Search, point: _Point, tolerance, eps) -> _Search:
     near, far = _narrowed(search, point)
     width = jnp.abs(far.x - near.x)
     allowed = tolerance + 4 * eps * jnp.abs(point.x)
-    # A step below half the tolerance is lengthened to it: it passes the root and so brings the
-    # far end of the bracket in, where plain Newton would creep towards the root from one side.
+    # A step below half the tolerance is lengthened, once in a row, to nearly all of it: it passes
+    # the root and so brings the far end of the bracket in, where plain Newton would creep towards
+    # the root from one side.
     step = -point.residual / point.slope
-    step = jnp.where(jnp.abs(step) < 0.5 * allowed, jnp.copysign(0.5 * allowed, step), step)
+    is_short = jnp.abs(step) < 0.5 * allowed
+    step = jnp.where(is_short, jnp.copysign(0.99 * allowed, step), step)
     newton = point.x + step
     is_inside = (newton > jnp.minimum(near.x, far.x)) & (newton < jnp.maximum(near.x, far.x))
-    is_newton = is_inside & (jnp.abs(step) <= 0.5 * search.last_step)
+    is_faster = jnp.where(is_short, search.last_step > 0, jnp.abs(step) <= 0.5 * search.last_step)
+    is_newton = is_inside & is_faster
     is_done = (point.residual == 0) | (width <= allowed)
     status = jnp.where(is_done, int(Status.CONVERGED), int(Status.RUNNING))
     return _Search(
         near=near,
         far=far,
         candidate=jnp.where(is_newton, newton, 0.5 * near.x + 0.5 * far.x),
-        last_step=jnp.where(is_newton, jnp.abs(step), 0.5 * width),
+        last_step=jnp.where(is_newton, jnp.where(is_short, 0, jnp.abs(step)), 0.5 * width),
         num_steps=search.num_steps + 1,
         status=_status(jnp.where(jnp.isnan(point.residual), int(Status.NON_FINITE), status)),
     )

@@ -21,6 +21,7 @@ class Status(enum.IntEnum):
     SINGULAR = 23
     DETERMINISTIC = 24
     INCOMPLETE = 25
+    NEARLY_SINGULAR = 26
     NO_BRACKET = 30
     MAX_STEPS = 31
 
@@ -74,6 +75,10 @@ _MESSAGES = {
     Status.INCOMPLETE: (
         "Some replicates could not be estimated; they were left out of every summary and counted. "
         "Check num_failed, and use larger samples if they are many."
+    ),
+    Status.NEARLY_SINGULAR: (
+        "Two assets are nearly copies of each other, so that their loadings are hardly bounded; "
+        "the dependence of all others stands. Drop one of the two to silence this."
     ),
     Status.NO_BRACKET: (
         "The function has the same sign at both ends of the interval, so no root is bracketed. "

@@ -46,12 +46,6 @@ class RankRegression(eqx.Module):
         >>> model = ranks.RankRegression(tie_weight=0.5, increasing=(True, False))
         >>> print(model.outcome, model.tie_weight, model.increasing)
         rank 0.5 (True, False)
-
-    Example:
-        >>> from jaxpapers import ranks
-        >>> model = ranks.RankRegression(tie_weight=0.5, increasing=(True, False))
-        >>> print(model.outcome, model.tie_weight, model.increasing)
-        rank 0.5 (True, False)
     """
 
     outcome: Literal["rank", "level"] = eqx.field(static=True, default="rank")

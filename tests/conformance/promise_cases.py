@@ -4,6 +4,7 @@ A case is a function of a `Pair`, one sample and what is made of it, that runs t
 arrays. Verbs that take something else build it from the pair.
 """
 
+import dataclasses
 import functools
 
 import equinox as eqx
@@ -11,12 +12,13 @@ import jax
 import jax.numpy as jnp
 from algorithms import Exploding
 
-from jaxpapers import engine, frames, numerics, plots, ranks
+from jaxpapers import copulas, engine, frames, numerics, plots, ranks
 
 NUM_OBS = 40
 NUM_GROUPS = 3
 MODEL = ranks.RankRegression(tie_weight=0.5)
 KEY = jax.random.key(3)
+FACTOR_MODEL = copulas.SkewTFactorModel(2, 1)
 
 
 class Pair:
@@ -73,6 +75,26 @@ class Pair:
     def rows(self):
         return jnp.stack([self.child, self.parent])
 
+    @property
+    def levels(self):
+        """Copula data."""
+        return jax.nn.sigmoid(self.rows.T)
+
+    @property
+    def copula(self):
+        rho = 0.5 * jnp.tanh(self.child[0])
+        correlation = jnp.asarray([[1, rho], [rho, 1]])
+        return copulas.SkewTCopula.from_correlation(
+            correlation, alpha=self.child[1:3], nu=3 + self.weight
+        )
+
+    @property
+    def posterior(self):
+        """A fit that knows its model and draws only."""
+        nothing = {field.name: None for field in dataclasses.fields(copulas.CopulaFit)}
+        draws = jnp.tanh(self.rows[:, :5])
+        return copulas.CopulaFit(**nothing | {"model": FACTOR_MODEL, "draws": draws})
+
 
 def batch(num_samples=2):
     """Outcome and regressor with ties, one sample per row."""
@@ -109,6 +131,19 @@ def _replicated(d, **settings):
     return engine.replicate(KEY, noisy, d.child[0], d.parent, num_replicates=6, **settings)
 
 
+def _distributions(d):
+    """What the modules of distributions promise along with `bivariate_t_cdf`."""
+    x, nu = d.child[:4], 2.5 + d.counts[:4]
+    skewness = jnp.tanh(d.parent[:4])
+    probability = jax.nn.sigmoid(x)
+    families = ((numerics.student_t, (nu,)), (numerics.skew_t, (skewness, nu)))
+    return [
+        getattr(module, name)(probability if name == "ppf" else x, *params)
+        for module, params in (*families, (numerics.skew_normal, (skewness,)))
+        for name in ("logpdf", "logcdf", "cdf", "sf", "ppf")
+    ]
+
+
 def _sharded(d, mesh, batch_size):
     return engine.sharded_map(jnp.sin, d.child, mesh=mesh, batch_size=batch_size)
 
@@ -125,6 +160,40 @@ RANKS = {
     "wald_test": lambda d: _arrays(ranks.wald_test(d.fit, jnp.eye(2, dtype=d.child.dtype)[1:])),
     "equality_test": lambda d: _arrays(ranks.equality_test(d.grouped)),
     "predict": lambda d: _arrays(ranks.predict(d.fit, d.parent, d.child[:3])),
+}
+
+
+def _going_on(d):
+    return copulas.resume(KEY, d.posterior, d.levels, copulas.FactorGaussianVI(), num_steps=2)
+
+
+def _margins(d):
+    margins = copulas.kernel_margins(d.rows.T)
+    return [margins.bandwidth, margins.cdf(d.rows[:, 0])]
+
+
+COPULAS = {
+    "fit": lambda d: copulas.fit(KEY, FACTOR_MODEL, d.levels, num_steps=2).draws,
+    "resume": lambda d: _going_on(d).draws,
+    "observe": lambda d: copulas.observe(d.levels).weights,
+    "pseudo_observations": lambda d: copulas.pseudo_observations(d.rows.T),
+    "kernel_margins": _margins,
+    "quantile_dependence": lambda d: _arrays(copulas.quantile_dependence(d.copula, 0.1)),
+    "posterior_quantile_dependence": lambda d: (
+        copulas.posterior_quantile_dependence(
+            jax.vmap(FACTOR_MODEL.copula)(d.posterior.draws), 0.1
+        ).lower_lower
+    ),
+    "empirical_quantile_dependence": lambda d: _arrays(
+        copulas.empirical_quantile_dependence(d.levels, 0.2)
+    ),
+    "tail_dependence": lambda d: _arrays(copulas.tail_dependence(d.copula)),
+    "rank_correlation": lambda d: _arrays(copulas.rank_correlation(d.copula)),
+    "predictive_draws": lambda d: copulas.predictive_draws(KEY, d.posterior, 3),
+    "log_score": lambda d: copulas.log_score(d.posterior, d.levels[:5]),
+    "crps": lambda d: copulas.crps(d.child, d.parent[0]),
+    "lower_tail_crps": lambda d: copulas.lower_tail_crps(d.child, d.parent[0], 0.3),
+    "energy_score": lambda d: copulas.energy_score(d.rows.T, d.rows[:, 1]),
 }
 
 NUMERICS = {
@@ -151,6 +220,13 @@ NUMERICS = {
     "stacked": lambda d: numerics.stacked((d.child, d.parent)),
     "group_sums": lambda d: numerics.group_sums(d.child, d.groups, NUM_GROUPS),
     "qr_by_group": lambda d: _arrays(numerics.qr_by_group(d.rows)),
+    "bivariate_t_cdf": lambda d: [
+        numerics.bivariate_t_cdf(d.child[:4], d.parent[:4], jnp.tanh(d.child[4:8]), d.counts[:4]),
+        *_distributions(d),
+    ],
+    "bivariate_skew_t_cdf": lambda d: numerics.bivariate_skew_t_cdf(
+        d.child[:4], d.parent[:4], 0.5, 0.5 * d.weight, jnp.tanh(d.child[4:8]) / 2, d.counts[:4]
+    ),
 }
 
 ENGINE = {
@@ -178,6 +254,12 @@ FRAMES = {
         frames.rank_regression("r(y) ~ r(x)", {"y": d.child, "x": d.parent}).fit.params
     ),
     "rank_order": lambda d: _arrays(frames.rank_order(d.child)),
+    "fit_copula": lambda d: (
+        frames.fit_copula(
+            3, {"y": d.child, "x": d.parent}, num_factors=1, values="returns"
+        ).fit.draws
+    ),
+    "log_returns": lambda d: frames.log_returns({"y": d.child, "x": d.parent}).to_numpy(),
 }
 
 _LABELS = {"title": "Title", "num_replicates": 9}
@@ -198,6 +280,7 @@ PLOTS = {
 }  # fmt: skip
 
 CASES = {
+    "copulas": COPULAS,
     "ranks": RANKS,
     "numerics": NUMERICS,
     "engine": ENGINE,

@@ -97,6 +97,16 @@ def _root(target, width, tolerance):
     ).value
 
 
+FUNCTIONS = ["logpdf", "logcdf", "cdf", "sf", "ppf"]
+
+
+def _distribution(n, module, *params):
+    *of_numbers, quantile = (getattr(module, name) for name in FUNCTIONS)
+    return [function(n.child[:4], *params) for function in of_numbers] + [
+        quantile(n.level, *params)
+    ]
+
+
 # Verb: what is called with the numbers of a round, and the programs that it compiles once.
 VERBS = {
     "fit, bootstrap, multiplier_bootstrap": (lambda n: fitted(n.round, n.dtype), []),
@@ -154,6 +164,22 @@ VERBS = {
     "check_finite": (lambda n: [engine.check_finite({"child": jnp.asarray(n.child)}), n.child], []),
     "find_root": (lambda n: _root(n.level, 3.0 * n.round, 1e-6 / n.round), ["_root"]),
     "gauss_legendre": (lambda n: numerics.gauss_legendre(5, -n.level, n.level), []),
+    "bivariate_t_cdf": (
+        lambda n: numerics.bivariate_t_cdf(n.child[:4], n.level, n.scalar / 2, n.round + 2.5),
+        ["bivariate_t_cdf"],
+    ),
+    "bivariate_skew_t_cdf": (
+        lambda n: numerics.bivariate_skew_t_cdf(
+            n.child[:4], n.level, n.scalar / 2, n.level / 4, -n.scalar / 4, n.round + 2.5
+        ),
+        ["bivariate_skew_t_cdf"],
+    ),
+    "student_t": (lambda n: _distribution(n, numerics.student_t, n.round + 2.5), FUNCTIONS),
+    "skew_normal": (lambda n: _distribution(n, numerics.skew_normal, n.level / 2), FUNCTIONS),
+    "skew_t": (
+        lambda n: _distribution(n, numerics.skew_t, n.scalar / 2, n.round + 2.5),
+        FUNCTIONS,
+    ),
 }
 
 

@@ -18,7 +18,11 @@ from promise_rows import COLUMNS, docstring_rows, reason
 from jaxpapers import engine
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
-TRACED = [system for system, cases in CASES.items() if system in ("ranks", "numerics", "engine")]
+TRACED = [
+    system
+    for system, cases in CASES.items()
+    if system in ("copulas", "ranks", "numerics", "engine")
+]
 
 
 def rows(system):
@@ -236,7 +240,7 @@ LAWS = {
     **dict.fromkeys(("integers", "no floats"), have_no_floats),
     **dict.fromkeys(("a rank decision", "rank decisions are steps"), jump),
     "takes no array": take_no_array,
-    "ranks are steps": are_flat,
+    **dict.fromkeys(("ranks are steps", "counts are steps"), are_flat),
 }
 
 

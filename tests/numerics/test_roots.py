@@ -136,6 +136,23 @@ def test_tolerance_bounds_the_error_and_saves_steps():
             assert int(loose.num_steps) < int(tight.num_steps)
 
 
+def test_a_step_just_above_half_the_tolerance_does_not_end_in_bisection(x64):
+    """Among 400 roots some last steps are about as long as the tolerance, whatever it is."""
+
+    @jax.jit
+    @functools.partial(jax.vmap, in_axes=(0, None))
+    def solve(a, tolerance):
+        return numerics.find_root(lambda x, a: jnp.exp(x) - a, -30.0, 30.0, a, tolerance=tolerance)
+
+    parameters = np.linspace(0.05, 9, 400)
+    for tolerance in (1e-2, 1e-5, 4 * np.finfo(np.float64 if x64 else np.float32).eps):
+        root = solve(parameters, tolerance)
+        allowed = tolerance + 8 * float(jnp.finfo(root.value.dtype).eps) * 4
+        np.testing.assert_allclose(root.value, np.log(parameters), rtol=0, atol=allowed)
+        # bisection from one end of the interval takes 16, 27 and 30 or 59 steps
+        assert int(jnp.max(root.num_steps)) < 15
+
+
 # --- derivatives --------------------------------------------------------------------------------
 
 

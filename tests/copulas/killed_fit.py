@@ -1,0 +1,31 @@
+"""A fit that saves itself often: run as a program it is there to be killed."""
+
+import sys
+
+import copula_data
+import jax
+
+from jaxpapers import copulas, engine
+
+NUM_STEPS = 300
+
+
+def fit(directory, seed=4):
+    """Kept draws and ELBO, as NumPy; `directory` None saves nothing."""
+    checkpoint = None if directory is None else engine.Checkpoint(directory, every_steps=25)
+    with jax.enable_x64(True):
+        found = copulas.fit(
+            jax.random.key(seed),
+            copula_data.model(),
+            copula_data.sample(),
+            copulas.FactorGaussianVI(rank=2),
+            num_steps=NUM_STEPS,
+            num_starts=2,
+            num_draws=200,
+            checkpoint=checkpoint,
+        )
+        return jax.device_get((found.draws, found.elbo, found.modes.log_posterior))
+
+
+if __name__ == "__main__":
+    fit(sys.argv[1])
