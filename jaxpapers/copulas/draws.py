@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..numerics.varying import vary, varying_axes
 from .correlation import Correlation
 
 
@@ -43,6 +44,9 @@ def mixing_draws(
     Returns:
         The draws as a column.
     """
+    # JAX's loop for gamma draws wants key and shape to vary over the same mesh axes.
+    data = vary(jax.random.key_data(key), varying_axes(nu))
+    key = jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
     return (jax.random.gamma(key, nu / 2, (num_draws,), nu.dtype) / (nu / 2))[:, None]
 
 

@@ -14,7 +14,6 @@ Promises, *jit · vmap · grad · shard*:
 from .copula_files import read_copula_fit
 from .copula_fit import fit_copula
 from .copula_results import FactorCopulaResult
-from .copula_settings import CopulaSettings
 from .files import read_table
 from .order import rank_order
 from .prices import log_returns, read_prices, read_returns
@@ -23,7 +22,6 @@ from .results import RankRegressionResult
 from .summary import Summary
 
 __all__ = [
-    "CopulaSettings",
     "FactorCopulaResult",
     "RankRegressionResult",
     "Summary",

@@ -244,7 +244,7 @@ class FactorCopulaResult:
         LL: both returns below their quantile at the level; UR: both above their quantile at one
         less the level; LR: the first high, the second low; UL: the first low, the second high; all
         divided by the level. Asymmetry: UR - LL, negative where assets fall together more than
-        they rise together.
+        they rise together. All pairs of 20 assets take some seconds of CPU, of 93 about a minute.
 
         Args:
             level: u in (0, 1/2].

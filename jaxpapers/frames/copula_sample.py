@@ -11,8 +11,8 @@ from jaxtyping import Float
 from .. import copulas, engine
 from ..copulas.solve import NEARLY_SINGULAR
 from .copula_settings import Values
-from .prices import check_columns, complete_rows, require_complete, returns_of_prices
-from .wide_tables import WideTable, wide_table
+from .prices import returns_of_prices
+from .wide_tables import WideTable, check_columns, complete_rows, require_complete, wide_table
 
 if TYPE_CHECKING:
     import pandas

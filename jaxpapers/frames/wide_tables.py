@@ -98,6 +98,90 @@ def wide_table(table: Any, date: str | None = None) -> WideTable:
     return wide
 
 
+def check_columns(table: WideTable, what: str) -> None:
+    """Checks that every asset has numbers, and that they move.
+
+    Args:
+        table: the table.
+        what: what the numbers are, such as "price".
+
+    Raises:
+        ValueError: an asset without numbers, or with one number throughout.
+    """
+    for asset, column in zip(table.assets, table.values.T, strict=True):
+        given = column[~np.isnan(column)]
+        if given.size == 0:
+            raise ValueError(f"{asset} has no {what} at all; drop it")
+        if given.min() == given.max():
+            raise ValueError(
+                f"{asset} has the same {what} {given[0]:g} in all rows; drop it: what never moves "
+                "depends on nothing"
+            )
+
+
+def complete_rows(table: WideTable, what: str) -> tuple[WideTable, int]:
+    """The rows in which no number is missing.
+
+    Args:
+        table: the table.
+        what: what the numbers are, such as "return".
+
+    Returns:
+        The rest, and how many rows were left out.
+
+    Raises:
+        ValueError: fewer rows are left than there are assets; the message names the asset that
+            most rows were lost by.
+    """
+    missing = np.isnan(table.values)
+    keep = np.all(~missing, axis=1)
+    rest, num_dropped = table.where(keep), int(np.sum(~keep))
+    num_obs, num_assets = rest.values.shape
+    if num_obs < num_assets:
+        left_out = ""
+        if num_dropped:
+            worst = int(missing.sum(axis=0).argmax())
+            left_out = (
+                f", {num_dropped} rows being left out because a {what} is missing, "
+                f"{int(missing[:, worst].sum())} of them in {table.assets[worst]}"
+            )
+        raise ValueError(
+            f"there are {num_obs} complete rows of {num_assets} assets{left_out}; needed are at "
+            "least as many rows as assets: take a longer period or fewer assets"
+        )
+    return rest, num_dropped
+
+
+def worst_asset(table: WideTable) -> str:
+    """The asset with the most missing numbers.
+
+    Args:
+        table: the table.
+
+    Returns:
+        Its name.
+    """
+    return table.assets[int(np.isnan(table.values).sum(axis=0).argmax())]
+
+
+def require_complete(table: WideTable, what: str) -> None:
+    """Refuses missing numbers.
+
+    Args:
+        table: the table.
+        what: what the numbers are, such as "return".
+
+    Raises:
+        ValueError: there are some.
+    """
+    num_rows = int(np.isnan(table.values).any(axis=1).sum())
+    if num_rows:
+        raise ValueError(
+            f"{num_rows} rows have a missing {what}, most of them in {worst_asset(table)}; fill "
+            "them, or leave them out by missing='drop'"
+        )
+
+
 def _frame(table):
     """A frame of our own, so that names and index can be set."""
     pandas = engine.require_extra("pandas", "formula")

@@ -78,7 +78,7 @@ _MESSAGES = {
     ),
     Status.NEARLY_SINGULAR: (
         "Two assets are nearly copies of each other, so that their loadings are hardly bounded; "
-        "the dependence of all others stands. Drop one of the two to silence this."
+        "the dependence of all others stands. Leave out one of the two."
     ),
     Status.NO_BRACKET: (
         "The function has the same sign at both ends of the interval, so no root is bracketed. "

@@ -190,7 +190,9 @@ COPULAS = {
     "tail_dependence": lambda d: _arrays(copulas.tail_dependence(d.copula)),
     "rank_correlation": lambda d: _arrays(copulas.rank_correlation(d.copula)),
     "predictive_draws": lambda d: copulas.predictive_draws(KEY, d.posterior, 3),
-    "log_score": lambda d: copulas.log_score(d.posterior, d.levels[:5]),
+    "log_score": lambda d: copulas.log_score(
+        d.posterior, jnp.linspace(0.1, 0.9, 10, dtype=d.child.dtype).reshape(5, 2)
+    ),
     "crps": lambda d: copulas.crps(d.child, d.parent[0]),
     "lower_tail_crps": lambda d: copulas.lower_tail_crps(d.child, d.parent[0], 0.3),
     "energy_score": lambda d: copulas.energy_score(d.rows.T, d.rows[:, 1]),
