@@ -16,7 +16,7 @@ Promises, *jit · vmap · grad · shard*:
 ``empirical_quantile_dependence`` | yes | yes | no: counts are steps | yes
 ``tail_dependence``, ``rank_correlation`` | yes | yes | yes | yes
 ``maximal_asymmetry``, ``maximal_tail_asymmetry`` | no: host | no: host | no: host | no: host
-``predictive_draws``    | yes | yes | yes | yes: one fit a device
+``predictive_draws``    | yes | yes | no: rough in gamma draws | yes: one fit a device
 ``log_score``           | yes | yes | yes: in the draws | yes: one fit a device
 ``crps``, ``lower_tail_crps``, ``energy_score`` | yes | yes | yes | yes
 """

@@ -194,7 +194,7 @@ COPULAS = {
         d.posterior, jnp.linspace(0.1, 0.9, 10, dtype=d.child.dtype).reshape(5, 2)
     ),
     "crps": lambda d: copulas.crps(d.child, d.parent[0]),
-    "lower_tail_crps": lambda d: copulas.lower_tail_crps(d.child, d.parent[0], 0.3),
+    "lower_tail_crps": lambda d: copulas.lower_tail_crps(d.child, d.parent[0], 0.33),
     "energy_score": lambda d: copulas.energy_score(d.rows.T, d.rows[:, 1]),
 }
 

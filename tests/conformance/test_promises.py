@@ -201,6 +201,24 @@ def are_flat(system, verbs, column):
         np.testing.assert_array_equal(derivative, 0, err_msg=verb)
 
 
+def are_rough(system, verbs, column):
+    """Derivatives of gamma draws agree with central differences to a hundredth only."""
+    assert column == "grad"
+
+    def totals(scale, y, x):
+        results = together(system, verbs)(y * scale, x)
+        return jnp.stack([sum(jnp.sum(leaf) for leaf in _floats(results[verb])) for verb in verbs])
+
+    with jax.enable_x64(True):
+        y, x = (jnp.asarray(pair[0], jnp.float64) for pair in batch())
+        one, step, value = jnp.asarray(1.0, jnp.float64), 1e-6, jax.jit(totals)
+        derivatives = jax.jit(jax.jacfwd(totals))(one, y, x)
+        differences = (value(one + step, y, x) - value(one - step, y, x)) / (2 * step)
+    off = np.abs(derivatives / differences - 1)
+    assert (off < 1e-2).all()
+    assert (off > 1e-6).all()
+
+
 def jump(system, verbs, column):
     """Two gaps a rounding apart, on either side of a decision, give results far apart."""
     del system
@@ -240,6 +258,7 @@ LAWS = {
     **dict.fromkeys(("integers", "no floats"), have_no_floats),
     **dict.fromkeys(("a rank decision", "rank decisions are steps"), jump),
     "takes no array": take_no_array,
+    "rough in gamma draws": are_rough,
     **dict.fromkeys(("ranks are steps", "counts are steps"), are_flat),
 }
 
