@@ -63,3 +63,7 @@ SERIES_QUADRANT = Tolerance(1e-7, "documented of the series at nu = 2.05, where 
 SERIES = Tolerance(2e-8, "documented: a Chebyshev series of the power 2.05 at its end")
 TAIL_LIMIT = Tolerance(1e-8, "24 nodes a panel: 2e-9 measured, the reference 1e-10")
 RANK_CORRELATION = Tolerance(1e-4, "documented of the quadrature over the unit square")
+COPULA_DERIVATIVE = Tolerance(1e-6, "central differences of sums of 6 values right to 1e-10")
+COPULA_DENSITY_SINGLE = Tolerance(2e-3, "six float32 values of quantiles right to 2e-4")
+CORNERS_SINGLE = Tolerance(1e-3, "documented in float32")
+NEARLY_SINGULAR_SQUARE = Tolerance(1e-6, "float64 rounding of scaled loadings times exp(20)")

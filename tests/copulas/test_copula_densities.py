@@ -25,6 +25,7 @@ FAMILIES = {
     "sahu": lambda: copulas.SahuSkewTCopula.from_correlation(PAIR, skewness=ALPHA[:2], nu=NU),
 }
 KEY = jax.random.key(17)
+pytestmark = pytest.mark.usefixtures("quick_compiles")
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +38,13 @@ def points(num_assets, num=24):
     return np.random.default_rng(6).uniform(0.02, 0.98, (num, num_assets))
 
 
+@jax.jit
+def _log_prob(copula, u):
+    return jax.vmap(copula.log_prob)(u)
+
+
 def log_prob(copula, u):
-    return np.asarray(jax.jit(jax.vmap(copula.log_prob))(jnp.asarray(u)))
+    return np.asarray(_log_prob(copula, jnp.asarray(u)))
 
 
 def skewness_of(omega, alpha):

@@ -11,6 +11,7 @@ from scipy.integrate import quad
 
 from jaxpapers import copulas, numerics
 from jaxpapers.copulas import quadrants
+from jaxpapers.copulas.concordance import concordance_by_quadrature
 from jaxpapers.numerics import Status
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
@@ -84,19 +85,16 @@ def test_fast_quadrants_are_those_of_numerics(nu):
     np.testing.assert_allclose(got, expected, atol=tolerance)
 
 
-def test_fast_quadrants_have_the_derivatives_of_numerics():
-    """Also at skewness 0, and in nu; outside the positive definite ones NaN."""
-
-    def fast(x, y, rho, first, second, nu):
-        return quadrants.skew_t_quadrant(x, y, rho, first, second, nu)
-
-    places = [(-1.0, -0.5, 0.3, 0.6, -0.2, 5.0), (-1.2, 0.4, -0.5, 0.0, 0.0, 3.0)]
-    for place in places:
-        given = [jnp.asarray(value) for value in place]
-        got = jax.jit(jax.grad(fast, range(6)))(*given)
-        expected = jax.grad(numerics.bivariate_skew_t_cdf, range(6))(*given)
-        np.testing.assert_allclose(got, expected, atol=tolerances.DERIVATIVE)
-    assert np.isnan(fast(-1.0, -1.0, jnp.asarray(0.9), 0.3, 0.9, jnp.asarray(5.0)))
+def test_fast_quadrants_have_their_derivatives():
+    """By central differences, also at skewness 0; outside the positive definite ones NaN."""
+    value = jax.jit(lambda given: quadrants.skew_t_quadrant(*given))
+    gradient = jax.jit(jax.grad(lambda given: quadrants.skew_t_quadrant(*given)))
+    for place in ((-1.0, -0.5, 0.3, 0.6, -0.2, 5.0), (-1.2, 0.4, -0.5, 0.0, 0.0, 3.0)):
+        given = jnp.asarray(place)
+        moves = 1e-5 * jnp.eye(6)
+        differences = [(value(given + m) - value(given - m)) / 2e-5 for m in moves]
+        np.testing.assert_allclose(gradient(given), differences, atol=tolerances.DERIVATIVE)
+    assert np.isnan(value(jnp.asarray([-1.0, -1.0, 0.9, 0.3, 0.9, 5.0])))
 
 
 def test_series_is_the_distribution_function():
@@ -212,28 +210,39 @@ def test_draws_are_one_copula_each(monkeypatch):
 # --- rank correlations --------------------------------------------------------------------------
 
 
-def test_spearman_is_the_integral_of_the_mixture():
-    """`12 int int C - 3` by Gauss-Legendre over quantiles, C a mixture of normal pairs."""
-    nodes, weights = np.polynomial.legendre.leggauss(20)
-    levels, weights = (nodes + 1) / 2, weights / 2
-    for family, tolerance in (("skew-t", 1e-4), ("gh", 2e-4)):
-        cls, skewness, quadrant = FAMILIES[family]
-        copula = pair_of(cls, *skewness)
-        x, y = (
-            np.asarray(copula.quantile(jnp.asarray(levels), jnp.full(levels.shape, s)))
-            for s in skewness
+@pytest.mark.parametrize(("family", "tolerance"), [("skew-t", 1e-4), ("gh", 2e-4)])
+def test_spearman_is_the_integral_of_the_mixture(family, tolerance):
+    """`12 int int C - 3` by Gauss-Legendre over levels, C a mixture of normal pairs."""
+    nodes, weights = np.polynomial.legendre.leggauss(14)
+    levels, weights = jnp.asarray((nodes + 1) / 2), weights / 2
+    cls, skewness, quadrant = FAMILIES[family]
+    copula = pair_of(cls, *skewness)
+    both = jnp.broadcast_to(jnp.asarray(skewness)[:, None], (2, 14))
+    x, y = np.asarray(copula.quantile(jnp.broadcast_to(levels, (2, 14)), both))
+    shares = [[quadrant(a, b, RHO, *skewness, NU) for b in y] for a in x]
+    expected = 12 * weights @ np.asarray(shares) @ weights - 3
+    found = copulas.rank_correlation(copula)
+    np.testing.assert_allclose(found.spearman[0, 1], expected, atol=tolerance)
+    if family == "gh":  # at no skewness it is the t
+        flat = copulas.rank_correlation(pair_of(cls, 0.0, 0.0))
+        expected = 2 / np.pi * np.arcsin(RHO)
+        np.testing.assert_allclose(flat.kendall[0, 1], expected, atol=tolerances.RANK_CORRELATION)
+
+
+def test_rank_correlations_over_the_square_are_those_by_orthants():
+    """The same rule over the unit square, on a pair whose orthant formulas are known."""
+    rho, skewness = jnp.asarray(RHO), jnp.asarray([0.7, -0.3])
+    copula = pair_of(copulas.SkewTCopula, 0.7, -0.3)
+    by_square = jax.jit(
+        lambda rho, first, second: concordance_by_quadrature(
+            copula.quantile, copula.quadrant, rho, first, second
         )
-        shares = [[quadrant(a, b, RHO, *skewness, NU) for b in y] for a in x]
-        expected = 12 * weights @ np.asarray(shares) @ weights - 3
-        found = copulas.rank_correlation(copula)
-        np.testing.assert_allclose(found.spearman[0, 1], expected, atol=tolerance)
-
-
-def test_kendall_of_gh_and_sahu_at_no_skewness_is_that_of_the_t():
+    )(rho, *skewness)
+    by_orthants = jax.jit(lambda *pair: copula.concordance(*pair))(rho, *skewness)
+    np.testing.assert_allclose(by_square, by_orthants, atol=tolerances.RANK_CORRELATION)
+    sahu = copulas.rank_correlation(pair_of(copulas.SahuSkewTCopula, 0.0, 0.0))
     expected = 2 / np.pi * np.arcsin(RHO)
-    for cls in (copulas.GHSkewTCopula, copulas.SahuSkewTCopula):
-        found = copulas.rank_correlation(pair_of(cls, 0.0, 0.0))
-        np.testing.assert_allclose(found.kendall[0, 1], expected, atol=tolerances.RANK_CORRELATION)
+    np.testing.assert_allclose(sahu.kendall[0, 1], expected, atol=tolerances.RANK_CORRELATION)
 
 
 # --- the most asymmetric pair -------------------------------------------------------------------
@@ -260,13 +269,11 @@ def test_most_asymmetric_skew_t_pair():
 
 
 @pytest.mark.slow
-def test_most_asymmetric_pairs_of_the_other_families():
-    """Values confirmed by a random search of 512 walkers, and by draws to 2e-3."""
+def test_most_asymmetric_pair_among_several_maxima():
+    """A random search of 512 walkers found it, and 6e6 draws confirm it to 2e-3."""
     sahu = copulas.maximal_asymmetry(copulas.SahuSkewTCopula, 0.05, 12.0)
     np.testing.assert_allclose(sahu.value, 0.167168, atol=2e-5)
-    gh = copulas.maximal_asymmetry(copulas.GHSkewTCopula, 0.05, 5.0)
-    np.testing.assert_allclose(gh.value, 0.730621, atol=2e-5)
-    assert {int(sahu.status), int(gh.status)} == {int(Status.CONVERGED)}
+    assert sahu.status == Status.CONVERGED
 
 
 def test_most_asymmetric_limits():
