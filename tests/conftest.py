@@ -1,6 +1,7 @@
 """Fixtures that every test can rely on."""
 
 import contextlib
+import gc
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
+MOST_MAPS = 30_000
 
 
 class CompileCount:
@@ -84,6 +86,16 @@ def reference_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference data at {folder}; set JAXPAPERS_DATA")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_programs_are_held():
+    """Each compiled program holds memory maps, of which a process may have 65,530."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_text().count("\n") > MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 def pytest_runtest_setup(item):

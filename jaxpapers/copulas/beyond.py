@@ -16,23 +16,43 @@ LONGEST_STEP = 1.0
 
 
 class Margins(NamedTuple):
-    """Quantiles and log-densities of data, with their slopes.
+    """Quantiles and log-densities of data of one asset, with their slopes.
 
     Attributes:
         x: quantiles.
         by_slant: slope of x in `atanh(delta)`.
         by_inverse: slope of x in `4 / nu`.
-        log_density: log-densities at x; 0 where they are not asked for.
+        log_density: log-densities at x.
         log_by_slant: slope of the log-density in `atanh(delta)`, x moving along.
         log_by_inverse: slope of the log-density in `4 / nu`, x moving along.
+    """
+
+    x: Float[Array, " obs"]
+    by_slant: Float[Array, " obs"]
+    by_inverse: Float[Array, " obs"]
+    log_density: Float[Array, " obs"]
+    log_by_slant: Float[Array, " obs"]
+    log_by_inverse: Float[Array, " obs"]
+
+
+class MarginSums(NamedTuple):
+    """Quantiles of data and what their log-densities sum to, with their slopes.
+
+    Attributes:
+        x: quantiles.
+        by_slant: slope of x in `atanh(delta)`.
+        by_inverse: slope of x in `4 / nu`.
+        log_density: sum over the observations of each asset.
+        log_by_slant: its slope in `atanh(delta)`, x moving along.
+        log_by_inverse: its slope in `4 / nu`, x moving along.
     """
 
     x: Float[Array, "obs asset"]
     by_slant: Float[Array, "obs asset"]
     by_inverse: Float[Array, "obs asset"]
-    log_density: Float[Array, "obs asset"]
-    log_by_slant: Float[Array, "obs asset"]
-    log_by_inverse: Float[Array, "obs asset"]
+    log_density: Float[Array, " asset"]
+    log_by_slant: Float[Array, " asset"]
+    log_by_inverse: Float[Array, " asset"]
 
 
 def with_beyond(
@@ -40,37 +60,63 @@ def with_beyond(
     is_beyond: Bool[Array, "obs asset"],
     slant: Float[Array, " asset"],
     inverse: Float[Array, ""],
-    table: Margins,
-) -> Margins:
+    table: MarginSums,
+) -> MarginSums:
     """Replaces what lies beyond the table, by bracketed Newton steps on the log of the tail.
 
-    A loop that ends before it begins where nothing lies beyond, also under vmap: then it costs
-    nothing. Source: derived by us.
+    A loop of at most one turn: where nothing lies beyond it costs nothing, also under vmap. What
+    it carries is stored, so that quantiles are not computed anew at each of their uses. Source:
+    derived by us.
 
     Args:
         u: copula data.
         is_beyond: where the table does not reach.
         slant: `atanh(delta)` of each asset.
         inverse: `4 / nu`.
-        table: what the table gives, held to its border.
+        table: what the table gives, held to its border, sums without what lies beyond.
 
     Returns:
-        The same with values beyond replaced, those of the log-density too.
+        The same with values beyond replaced and added to the sums.
     """
+    axes = varying_axes((u, slant, inverse))
+
+    def is_open(carry):
+        return carry[0]
+
+    def solve(asset):
+        u, is_beyond, slant, x = asset
+        return _solved(u, is_beyond, slant, x, inverse)
+
+    def replace(carry):
+        _, held = carry
+        found = jax.lax.map(solve, (u.T, is_beyond.T, slant, held.x.T))
+        kept = [
+            jnp.where(is_beyond, new.T, old) for new, old in zip(found[:3], held[:3], strict=True)
+        ]
+        added = [
+            old + jnp.sum(jnp.where(is_beyond, new.T, 0), axis=0)
+            for new, old in zip(found[3:], held[3:], strict=True)
+        ]
+        return vary((jnp.zeros((), bool), MarginSums(*kept, *added)), axes)
+
+    return jax.lax.while_loop(is_open, replace, vary((jnp.any(is_beyond), table), axes))[1]
+
+
+def _solved(u, is_beyond, slant, x, inverse):
+    """Quantiles of one asset, where the table does not reach, from x."""
     is_upper = u > 0.5
     side = jnp.where(is_upper, -1, 1).astype(u.dtype)
     log_tail = jnp.log(jnp.where(is_upper, 1 - u, u))
-    delta = side * inside_one(jnp.tanh(slant))[None]
+    delta = side * inside_one(jnp.tanh(slant))
     stretch = side * ((1 - delta) * (1 + delta))  # of the skewness on the side, in the slant
     nu = 4 / jnp.maximum(inverse, jnp.asarray(1e-8, u.dtype))
     by_nu_inverse = -(nu**2) / 4
     tolerance = 64 * float(jnp.finfo(u.dtype).eps)
+    axes = varying_axes((u, slant, inverse))
 
     def is_running(carry):
         count, is_open, *_ = carry
         return jnp.any(is_open) & (count < MOST_STEPS)
-
-    axes = varying_axes((u, slant, inverse))
 
     def improve(carry):
         count, is_open, lower, upper, held = carry
@@ -88,28 +134,26 @@ def with_beyond(
             log_by_slant=slopes.log_by_slant * stretch,
             log_by_inverse=slopes.log_by_inverse * by_nu_inverse,
         )
-        held = jax.tree.map(lambda new, old: jnp.where(is_beyond, new, old), found, held)
         is_open &= jnp.abs(moved - place) > tolerance * (1 + jnp.abs(place))
-        return vary((count + 1, is_open, lower, upper, held), axes)
+        return vary((count + 1, is_open, lower, upper, found), axes)
 
     most = jnp.full_like(u, 0.98 * math.log(float(jnp.finfo(u.dtype).max)))
-    start = jnp.zeros((), jnp.int32), is_beyond, -most, most, table
+    held = Margins(x, *[jnp.zeros_like(u)] * 5)
+    start = jnp.zeros((), jnp.int32), is_beyond, -most, most, held
     return jax.lax.while_loop(is_running, improve, vary(start, axes))[-1]
 
 
 def _newton(x, delta, nu, log_tail):
     """Gap in the log of the tail, the step in `asinh x` that closes it, and slopes at x."""
-    nu = jnp.broadcast_to(nu, x.shape)
-    one = jnp.ones_like(x)
+    place = x, jnp.broadcast_to(delta, x.shape), jnp.broadcast_to(nu, x.shape)
 
-    def log_cdf(delta, nu):
-        return skew_t.logcdf(x, delta, nu)
+    def along(direction):
+        tangents = tuple(jnp.full_like(x, 1) * part for part in direction)
+        return jax.jvp(_log_tail_and_density, place, tangents)
 
-    value, cdf_by_delta = jax.jvp(lambda d: log_cdf(d, nu), (delta,), (one,))
-    cdf_by_nu = jax.jvp(lambda v: log_cdf(delta, v), (nu,), (one,))[1]
-    density, by_x = jax.jvp(lambda x: skew_t.logpdf(x, delta, nu), (x,), (one,))
-    by_delta = jax.jvp(lambda d: skew_t.logpdf(x, d, nu), (delta,), (one,))[1]
-    by_nu = jax.jvp(lambda v: skew_t.logpdf(x, delta, v), (nu,), (one,))[1]
+    directions = jnp.eye(3, dtype=x.dtype)
+    (value, density), slopes = jax.vmap(along, out_axes=(None, 0))(directions)
+    (_, cdf_by_delta, cdf_by_nu), (by_x, by_delta, by_nu) = slopes
     ratio = jnp.exp(value - density)  # F / f
     x_by_delta, x_by_nu = -cdf_by_delta * ratio, -cdf_by_nu * ratio
     slopes = Margins(
@@ -122,3 +166,7 @@ def _newton(x, delta, nu, log_tail):
     )
     gap = log_tail - value
     return gap, gap * ratio / jnp.hypot(x, 1), slopes
+
+
+def _log_tail_and_density(x, delta, nu):
+    return skew_t.logcdf(x, delta, nu), skew_t.logpdf(x, delta, nu)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .. import engine
 from ..numerics import matmul
-from .beyond import Margins, with_beyond
+from .beyond import MarginSums, with_beyond
 from .quantile_table import MOST_SCORE, MOST_SLANT, NUM_KNOTS, STEP, knot_tables
 
 REACHES = (3.5, 4.5, MOST_SCORE)
@@ -123,19 +123,18 @@ def quantiles_of(
 
 @jax.custom_jvp
 def _by_table(observed, slant, inverse):
-    return _with_slopes(observed, slant, inverse)[:2]
+    found = _with_slopes(observed, slant, inverse)
+    return found.x, jnp.sum(found.log_density)
 
 
 @_by_table.defjvp
 def _by_table_jvp(primals, tangents):
     observed, slant, inverse = primals
-    x, total, (by_slant, by_inverse), (total_by_slant, total_by_inverse) = _with_slopes(
-        observed, slant, inverse
-    )
+    found = _with_slopes(observed, slant, inverse)
     _, d_slant, d_inverse = tangents
-    dx = by_slant * d_slant[None] + by_inverse * d_inverse
-    d_total = jnp.sum(total_by_slant * d_slant) + total_by_inverse * d_inverse
-    return (x, total), (dx, d_total)
+    dx = found.by_slant * d_slant[None] + found.by_inverse * d_inverse
+    d_total = jnp.sum(found.log_by_slant * d_slant) + jnp.sum(found.log_by_inverse) * d_inverse
+    return (found.x, jnp.sum(found.log_density)), (dx, d_total)
 
 
 def _with_slopes(observed, slant, inverse):
@@ -153,19 +152,21 @@ def _with_slopes(observed, slant, inverse):
     table = jnp.stack([table[:, :num_assets], table[:, num_assets:], by_inverse], axis=-1)
     table = table.reshape(num_knots, 2, num_assets, 3).transpose(0, 2, 1, 3)
     y, y_slant, y_inverse = _interpolated(observed, table)
-    stretch = jnp.cosh(y)
-    nothing = jnp.zeros_like(y)
-    found = Margins(jnp.sinh(y), stretch * y_slant, stretch * y_inverse, nothing, nothing, nothing)
+    grown, shrunk = jnp.exp(y), jnp.exp(-y)
+    x, stretch = 0.5 * (grown - shrunk), 0.5 * (grown + shrunk)
     is_steep = jnp.abs(slant) > MOST_SLANT
-    is_beyond = observed.is_beyond | is_steep[None]
-    found = with_beyond(observed.u, is_beyond, slant, inverse, found)
     margins = matmul(observed.margins, both)  # asset, slant, (value, slope)
     margins = jnp.where(is_steep[:, None, None], 0, margins)
-    total = jnp.sum(margins[..., 0] * slants.T) + jnp.sum(found.log_density)
-    by_slant = jnp.sum(margins[..., 0] * slants_slope.T, axis=1)
-    by_slant += jnp.sum(found.log_by_slant, axis=0)
-    by_inverse = jnp.sum(margins[..., 1] * slants.T) + jnp.sum(found.log_by_inverse)
-    return found.x, total, (found.by_slant, found.by_inverse), (by_slant, by_inverse)
+    within = MarginSums(
+        x=x,
+        by_slant=stretch * y_slant,
+        by_inverse=stretch * y_inverse,
+        log_density=jnp.sum(margins[..., 0] * slants.T, axis=1),
+        log_by_slant=jnp.sum(margins[..., 0] * slants_slope.T, axis=1),
+        log_by_inverse=jnp.sum(margins[..., 1] * slants.T, axis=1),
+    )
+    is_beyond = observed.is_beyond | is_steep[None]
+    return with_beyond(observed.u, is_beyond, slant, inverse, within)
 
 
 def _interpolated(observed, table):
