@@ -35,6 +35,7 @@ TABLE_BULK = Tolerance(5e-7, "cubic Hermite of knots 1/16 apart: 3e-7 measured w
 TABLE_TAILS = Tolerance(1e-5, "the same up to |z| = 6, where quantiles bend most: 6e-6 measured")
 LOG_POSTERIOR = Tolerance(1e-3, "asked for; 3e-5 measured, the table's error of every value")
 LOG_POSTERIOR_GRADIENT = Tolerance(5e-6, "asked for, relative to the gradient's length")
+DATA_SLOPES = Tolerance(2e-5, "slopes by 1 / f against those of the interpolated table: 6e-6")
 LOG_POSTERIOR_SINGLE = Tolerance(5e-2, "float32 sums of 1,200 terms and table of 6e-8 relative")
 VI_MEANS = Tolerance(0.15, "asked for, in posterior standard deviations; .05-.1 measured")
 CHAIN_MEANS = Tolerance(0.25, "800 draws, about 300 effective: 4.5 standard errors of a mean")

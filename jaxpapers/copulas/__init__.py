@@ -8,6 +8,7 @@ Start with `pseudo_observations` (data to (0, 1)), `SkewTFactorModel` (what is e
 Promises, *jit · vmap · grad · shard*:
 
 ``fit``, ``resume``     | no: host | no: host | no: host | no: host
+``find_modes``, ``whiten`` | yes | yes | no: loops | yes: one data set a device
 ``observe``             | yes | yes | yes | yes: one data set a device
 ``pseudo_observations`` | yes | yes | no: ranks are steps | yes: one data set a device
 ``kernel_margins``      | yes | yes | yes | yes: one data set a device
@@ -17,7 +18,7 @@ Promises, *jit · vmap · grad · shard*:
 ``tail_dependence``, ``rank_correlation`` | yes | yes | yes | yes
 ``maximal_asymmetry``, ``maximal_tail_asymmetry`` | no: host | no: host | no: host | no: host
 ``predictive_draws``    | yes | yes | no: rough in gamma draws | yes: one fit a device
-``log_score``           | yes | yes | yes: in the draws | yes: one fit a device
+``log_score``           | yes | yes | yes | yes: one fit a device
 ``crps``, ``lower_tail_crps``, ``energy_score`` | yes | yes | yes | yes
 """
 
@@ -38,7 +39,7 @@ from .families import GaussianCopula, SkewNormalCopula, SkewTCopula, TCopula
 from .gh_skew_t import GHSkewTCopula
 from .hybrid import HybridVI
 from .marginals import KernelMargins, kernel_margins, pseudo_observations
-from .mode import Modes
+from .mode import Modes, find_modes
 from .model import (
     FactorModel,
     FactorParams,
@@ -54,7 +55,8 @@ from .predict import crps, energy_score, log_score, lower_tail_crps, predictive_
 from .results import CopulaFit, FactorMoments
 from .sahu_skew_t import SahuSkewTCopula
 from .solve import fit, resume
-from .vi import FactorGaussianVI, FullRankVI
+from .vi import FactorGaussianVI, FullRankVI, VIData
+from .whitening import Whitening, whiten
 
 __all__ = [
     "NUTS",
@@ -84,9 +86,12 @@ __all__ = [
     "TCopula",
     "TFactorModel",
     "TailDependence",
+    "VIData",
+    "Whitening",
     "crps",
     "empirical_quantile_dependence",
     "energy_score",
+    "find_modes",
     "fit",
     "kernel_margins",
     "log_score",
@@ -102,4 +107,5 @@ __all__ = [
     "resume",
     "skew_t",
     "tail_dependence",
+    "whiten",
 ]

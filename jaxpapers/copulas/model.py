@@ -12,7 +12,7 @@ from jax.scipy.linalg import cho_solve
 from jax.scipy.special import gammaln, log_ndtr
 from jax.scipy.stats import norm
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from .. import engine
 from ..numerics import matmul, skew_normal, skew_t, student_t
@@ -247,6 +247,57 @@ class FactorModel(eqx.Module):
             nu = given.nu
             total += (prior.nu_shape - 1) * jnp.log(nu) - prior.nu_rate * nu + jnp.log(nu - 2)
         return total
+
+    def sample_prior(self, key: PRNGKeyArray, num_draws: int) -> Float[Array, "draw param"]:
+        """Draws of the unconstrained parameters from the prior.
+
+        Args:
+            key: a typed key; draw i uses `fold_in(key, i)`.
+            num_draws: how many.
+
+        Returns:
+            The draws.
+
+        Raises:
+            TypeError: a key that is not typed, a count that is not an int.
+            ValueError: a count below 1.
+        """
+        engine.check_key(key)
+        engine.check_count("num_draws", num_draws)
+        dtype = jnp.result_type(float)
+        prior = jax.tree.map(lambda value: jnp.asarray(value, dtype), self.prior)
+
+        def one(place):
+            return self._drawn(jax.random.fold_in(key, place), prior, dtype)
+
+        return jax.vmap(one)(jnp.arange(num_draws, dtype=jnp.int32))
+
+    def _drawn(self, key, prior, dtype):
+        """One draw: loadings by the inverse of their cdf, nu by rejection."""
+        size_key, sign_key, slant_key, nu_key = jax.random.split(key, 4)
+        rows, columns = self.places()
+        uniform = jax.random.uniform(size_key, (self.num_loadings,), dtype)
+        size = prior.loading_scale * jnp.expm1(-jnp.log1p(-uniform) / prior.loading_shape)
+        sign = jnp.where(rows == columns, 1, jax.random.rademacher(sign_key, size.shape, dtype))
+        loadings = jnp.zeros((self.num_assets, self.num_factors), dtype)
+        loadings = loadings.at[rows, columns].set(size * sign)
+        alpha = nu = None
+        if self.has_skewness:
+            noise = jax.random.normal(slant_key, (self.num_assets,), dtype)
+            alpha = noise * jnp.sqrt(prior.slant_variance)
+        if self.has_tails:
+
+            def trial(place):
+                draw = jax.random.gamma(jax.random.fold_in(nu_key, place), prior.nu_shape)
+                return (draw / prior.nu_rate).astype(dtype)
+
+            def again(carry):
+                place, _ = carry
+                return place + 1, trial(place + 1)
+
+            first = jnp.zeros((), jnp.int32)
+            _, nu = jax.lax.while_loop(lambda c: c[1] <= 2, again, (first, trial(first)))
+        return self.pack(FactorParams(loadings, alpha, nu))
 
     def log_prob(
         self, params: Float[Array, " param"], u: Float[ArrayLike, "obs asset"] | Observed

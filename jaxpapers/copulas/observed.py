@@ -1,15 +1,19 @@
 """Copula data arranged for the quantile table: where each value lies, and what margins sum to."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero, zero_from_primal
 from jax.scipy.special import ndtri
 from jaxtyping import Array, Bool, Float, Int
 
 from .. import engine
-from ..numerics import matmul
+from ..numerics import matmul, skew_t
 from .beyond import MarginSums, with_beyond
+from .densities import inside_one
 from .quantile_table import MOST_SCORE, MOST_SLANT, NUM_KNOTS, STEP, knot_tables
 
 REACHES = (3.5, 4.5, MOST_SCORE)
@@ -127,14 +131,35 @@ def _by_table(observed, slant, inverse):
     return found.x, jnp.sum(found.log_density)
 
 
-@_by_table.defjvp
+@partial(_by_table.defjvp, symbolic_zeros=True)
 def _by_table_jvp(primals, tangents):
+    """Slopes in the parameters; in the data too where they are asked for, by `1 / f`."""
     observed, slant, inverse = primals
     found = _with_slopes(observed, slant, inverse)
-    _, d_slant, d_inverse = tangents
+    d_observed, d_slant, d_inverse = tangents
+    d_slant, d_inverse = _dense(d_slant, slant), _dense(d_inverse, inverse)
     dx = found.by_slant * d_slant[None] + found.by_inverse * d_inverse
     d_total = jnp.sum(found.log_by_slant * d_slant) + jnp.sum(found.log_by_inverse) * d_inverse
+    if type(d_observed.u) is not SymbolicZero:
+        log_density, by_x = _margins_at(found.x, slant, inverse)
+        moved = jnp.exp(-log_density) * d_observed.u
+        dx, d_total = dx + moved, d_total + jnp.sum(by_x * moved)
     return (found.x, jnp.sum(found.log_density)), (dx, d_total)
+
+
+def _dense(tangent, primal):
+    return zero_from_primal(primal) if type(tangent) is SymbolicZero else tangent
+
+
+def _margins_at(x, slant, inverse):
+    """Log-densities of margins at quantiles, and their slopes."""
+    delta = jnp.broadcast_to(inside_one(jnp.tanh(slant))[None], x.shape)
+    nu = 4 / jnp.maximum(inverse, jnp.asarray(1e-8, x.dtype))
+
+    def log_density(x):
+        return skew_t.logpdf(x, delta, nu)
+
+    return jax.jvp(log_density, (x,), (jnp.ones_like(x),))
 
 
 def _with_slopes(observed, slant, inverse):

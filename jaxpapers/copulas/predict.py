@@ -57,7 +57,7 @@ def log_score(fit: CopulaFit, u: Float[ArrayLike, "obs asset"]) -> Float[Array, 
 
     Args:
         fit: the posterior.
-        u: copula data in (0, 1), by the margins of the fitted data; no derivative in them.
+        u: copula data in (0, 1), by the margins of the fitted data.
 
     Returns:
         One score per observation; its sum compares families.

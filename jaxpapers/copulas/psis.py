@@ -1,12 +1,14 @@
 """Pareto-smoothed importance sampling: how far an approximation can be trusted."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
 def pareto_k(log_weights: Float[Array, " draw"]) -> Float[Array, ""]:
-    """Shape k of a generalised Pareto fitted to the largest importance weights.
+    """Shape k of a generalised Pareto fitted to the largest importance weights, k-hat.
 
     Below .5 importance weights have a variance and the approximation is good; below .7 weights may
     correct means; above, the approximation is unreliable. Source: Zhang and Stephens (2009),
@@ -17,20 +19,51 @@ def pareto_k(log_weights: Float[Array, " draw"]) -> Float[Array, ""]:
             weight 0. At least 100 draws.
 
     Returns:
-        k-hat, with the usual weak prior towards .5.
+        The shape, with the usual weak prior towards .5.
     """
+    excess, _, _ = _tail(log_weights)
+    return _pareto(excess)[0]
+
+
+def smoothed(log_weights: Float[Array, " draw"]) -> Float[Array, " draw"]:
+    """Pareto-smoothed importance weights, normalised.
+
+    The largest weights are replaced by expected order statistics of the Pareto fitted to them, none
+    above the largest that came. Source: Vehtari, Simpson, Gelman, Yao and Gabry (2024).
+
+    Args:
+        log_weights: as `pareto_k`.
+
+    Returns:
+        Weights that sum to 1; right for means where k-hat is below .7.
+    """
+    excess, cutoff, places = _tail(log_weights)
+    shape, scale = _pareto(excess)
+    size = excess.shape[0]
+    below = (jnp.arange(size, dtype=excess.dtype) + 0.5) / size
+    is_flat = jnp.abs(shape) < 1e-6
+    safe = jnp.where(is_flat, 1, shape)
+    growth = jnp.where(is_flat, -jnp.log1p(-below), jnp.expm1(-safe * jnp.log1p(-below)) / safe)
+    sound = jnp.where(jnp.isfinite(log_weights), log_weights, -jnp.inf)
+    weights = jnp.exp(sound - jnp.max(sound))
+    weights = weights.at[places].set(jnp.minimum(cutoff + scale * growth, 1))
+    return weights / jnp.sum(weights)
+
+
+def _tail(log_weights):
+    """Excesses of the largest weights over the next, increasing; the next; where they stand."""
     num_draws = log_weights.shape[0]
-    size = int(min(num_draws / 5, 3 * num_draws**0.5))
-    ordered = jnp.sort(jnp.where(jnp.isfinite(log_weights), log_weights, -jnp.inf))
-    highest = ordered[-1]
-    cutoff = jnp.exp(ordered[-size - 1] - highest)
-    excess = jnp.exp(ordered[-size:] - highest) - cutoff
-    tiny = jnp.finfo(excess.dtype).tiny
-    return _pareto_shape(jnp.maximum(excess, tiny))
+    size = math.ceil(min(num_draws / 5, 3 * num_draws**0.5))
+    sound = jnp.where(jnp.isfinite(log_weights), log_weights, -jnp.inf)
+    order = jnp.argsort(sound)
+    highest = sound[order[-1]]
+    cutoff = jnp.exp(sound[order[-size - 1]] - highest)
+    excess = jnp.exp(sound[order[-size:]] - highest) - cutoff
+    return jnp.maximum(excess, jnp.finfo(excess.dtype).tiny), cutoff, order[-size:]
 
 
-def _pareto_shape(excess):
-    """Profile-posterior mean of the shape over a grid of scales; excesses increase."""
+def _pareto(excess):
+    """Shape and scale by profile-posterior means over a grid; excesses increase."""
     size = excess.shape[0]
     num_points = 30 + int(size**0.5)
     places = jnp.arange(1, num_points + 1, dtype=excess.dtype)
@@ -43,8 +76,9 @@ def _pareto_shape(excess):
     shapes = jax.vmap(shape_of)(theta)
     log_profile = size * (jnp.log(-theta / shapes) - shapes - 1)
     weights = jax.nn.softmax(log_profile)
-    shape = shape_of(jnp.sum(theta * weights))
-    return (size * shape + 5) / (size + 10)
+    mean = jnp.sum(theta * weights)
+    shape = shape_of(mean)
+    return (size * shape + 5) / (size + 10), -shape / mean
 
 
 def log_evidence(log_weights: Float[Array, " draw"]) -> Float[Array, ""]:

@@ -1,5 +1,6 @@
 """What a fit of a factor copula gives back."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -52,6 +53,8 @@ class CopulaFit(eqx.Module):
         elbo: evidence lower bound over fresh draws, in nats; NaN for NUTS.
         elbo_se: its Monte Carlo standard error.
         pareto_k: PSIS k-hat; below .5 good, below .7 usable; NaN for NUTS.
+        weighted: draws of the approximation drawn again by their smoothed importance weights, as
+            many as `draws`; None for NUTS.
         log_evidence: importance-sampling estimate, right where `pareto_k` is below .7.
         num_rejected: draws left out because their log posterior was impossible, of all that were
             taken; for NUTS diverging trajectories.
@@ -71,6 +74,7 @@ class CopulaFit(eqx.Module):
     elbo: Float[Array, ""]
     elbo_se: Float[Array, ""]
     pareto_k: Float[Array, ""]
+    weighted: Float[Array, "draw param"] | None
     log_evidence: Float[Array, ""]
     num_rejected: Int[Array, ""]
     trace: Float[Array, " step"]
@@ -88,6 +92,19 @@ class CopulaFit(eqx.Module):
     def sd(self) -> FactorMoments:
         """Posterior standard deviations."""
         return _moments(self.model, self.draws)[1]
+
+    def corrected(self) -> "CopulaFit":
+        """The same fit with its draws corrected by importance weights.
+
+        Means, deviations and dependence are then those of the posterior itself where `pareto_k` is
+        below .7. Source: Vehtari, Simpson, Gelman, Yao and Gabry (2024).
+
+        Returns:
+            A fit whose `draws` are `weighted`; that by NUTS itself.
+        """
+        if self.weighted is None:
+            return self
+        return dataclasses.replace(self, draws=self.weighted)
 
     def sample(self, key: PRNGKeyArray, num_draws: int) -> Float[Array, "draw param"]:
         """Draws of the unconstrained parameters.
@@ -107,7 +124,8 @@ class CopulaFit(eqx.Module):
         engine.check_count("num_draws", num_draws)
         if self.approximation is None:
             return jax.random.choice(key, self.draws, (num_draws,))
-        return draw_params(key, self.approximation, self.whitening, num_draws)
+        places = jnp.arange(num_draws, dtype=jnp.int32)
+        return draw_params(key, self.approximation, self.whitening, places)
 
     def mean_copula(self) -> Copula:
         """Copula at the posterior means of Omega, delta and nu.
@@ -128,7 +146,7 @@ class CopulaFit(eqx.Module):
 
 
 def draw_params(
-    key: PRNGKeyArray, family: Gaussian, whitening: Whitening, num_draws: int
+    key: PRNGKeyArray, family: Gaussian, whitening: Whitening, places: Int[Array, " draw"]
 ) -> Float[Array, "draw param"]:
     """Draws of parameters from an approximation; draw i uses `fold_in(key, i)`.
 
@@ -136,7 +154,7 @@ def draw_params(
         key: a typed key.
         family: the approximation over whitened coordinates.
         whitening: the coordinates.
-        num_draws: how many.
+        places: which draws.
 
     Returns:
         Unconstrained parameters.
@@ -145,7 +163,7 @@ def draw_params(
     def one(index):
         return whitening.params(family.draw(family.noise(jax.random.fold_in(key, index))))
 
-    return jax.vmap(one)(jnp.arange(num_draws, dtype=jnp.int32))
+    return jax.vmap(one)(places)
 
 
 @eqx.filter_jit

@@ -13,20 +13,20 @@ from jaxtyping import Float, PRNGKeyArray
 
 from .. import engine
 from ..engine import Algorithm, Status
+from ..engine.batching import fitting_batch_size
 from .checks import check_copula_data
 from .hybrid import HybridVI
 from .mode import find_modes
 from .model import FactorModel, SkewTFactorModel
 from .nuts import NUTS
 from .observed import observe
-from .psis import log_evidence, pareto_k
+from .psis import log_evidence, pareto_k, smoothed
 from .results import CopulaFit, draw_params
 from .vi import FactorGaussianVI, VariationalInference, VIData, elbo_terms
 from .whitening import whiten
 
 NUM_KEPT = 2_000
 """Draws of an approximation that a result keeps."""
-EVALUATION_BATCH = 4
 NEARLY_SINGULAR = 0.995
 """Correlation of normal scores from which on two assets count as nearly the same."""
 GAIN = 0.5
@@ -169,12 +169,11 @@ def _evaluated(key, model, data, modes, result, num_draws):
         model,
         (family, data),
         num_replicates=num_draws,
-        batch_size=EVALUATION_BATCH,
+        batch_size=min(num_draws, fitting_batch_size(data.observed.u.size)),
     )
     elbo, elbo_se = _mean(terms, sound)
-    draws = draw_params(key, family, data.whitening, min(NUM_KEPT, num_draws))
     log_weights = jnp.where(sound, terms, -jnp.inf)
-    shape = pareto_k(log_weights)
+    draws, weighted = _kept(key, family, data.whitening, log_weights)
     num_rejected = jnp.sum(result.info.num_rejected) + jnp.sum(~sound, dtype=jnp.int32)
     trace = result.info.elbo
     return CopulaFit(
@@ -186,7 +185,8 @@ def _evaluated(key, model, data, modes, result, num_draws):
         approximation=family,
         elbo=elbo,
         elbo_se=elbo_se,
-        pareto_k=shape,
+        pareto_k=pareto_k(log_weights),
+        weighted=weighted,
         log_evidence=log_evidence(log_weights),
         num_rejected=num_rejected.astype(jnp.int32),
         trace=trace,
@@ -195,6 +195,18 @@ def _evaluated(key, model, data, modes, result, num_draws):
         state=result.state,
         num_steps=result.num_steps,
     )
+
+
+@jax.jit
+def _kept(key, family, whitening, log_weights):
+    """The first draws, and as many of all drawn again by their smoothed weights."""
+    num_draws = log_weights.shape[0]
+    size = min(NUM_KEPT, num_draws)
+    places = jnp.arange(size, dtype=jnp.int32)
+    upto = jnp.cumsum(smoothed(log_weights))
+    levels = (places.astype(upto.dtype) + 0.5) / size * upto[-1]  # systematic resampling
+    chosen = jnp.minimum(jnp.searchsorted(upto, levels), num_draws - 1).astype(jnp.int32)
+    return tuple(draw_params(key, family, whitening, which) for which in (places, chosen))
 
 
 @jax.jit
@@ -266,6 +278,7 @@ def _chains(model, algorithm, data, modes, results):
         elbo=nothing,
         elbo_se=nothing,
         pareto_k=nothing,
+        weighted=None,
         log_evidence=nothing,
         num_rejected=jnp.sum(jnp.stack(diverging), dtype=jnp.int32),
         trace=jnp.concatenate([result.info.log_posterior[first:] for result in results]),

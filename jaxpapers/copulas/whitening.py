@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import engine
+from ..engine.batching import fitting_batch_size
 from ..numerics import matmul
 from .mode import smoothed_log_prob
 from .model import FactorModel
@@ -16,7 +17,6 @@ SMOOTHING = 0.01
 LARGEST_SD = 2.0
 """Standard deviation given to directions in which the posterior is flat or bends upwards."""
 STEP = 1e-3
-BATCH_SIZE = 8
 
 
 class Whitening(eqx.Module):
@@ -79,8 +79,9 @@ def whiten(model: FactorModel, observed: Observed, center: Float[Array, " param"
         The coordinates.
     """
     places = jnp.arange(center.shape[0], dtype=jnp.int32)
+    batch_size = fitting_batch_size(observed.u.size)
     hessian = engine.batched_map(
-        _Differenced(model, observed, center), places, batch_size=BATCH_SIZE
+        _Differenced(model, observed, center), places, batch_size=batch_size
     )
     return _whitened(model, observed, center, hessian)
 

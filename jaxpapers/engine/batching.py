@@ -126,6 +126,8 @@ def _mapped(function, xs, mesh, batch_size):
 
 def _map_rows(function, xs, mesh, batch_size, num_rows, multiple):
     def map_batches(xs):
+        if batch_size == 1:
+            return jax.lax.map(function, xs)  # loops inside `function` then end on their own
         batches = jax.tree.map(lambda x: x.reshape(-1, batch_size, *x.shape[1:]), xs)
         results = jax.lax.map(jax.vmap(function), batches)
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), results)

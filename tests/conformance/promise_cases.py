@@ -18,7 +18,7 @@ NUM_OBS = 40
 NUM_GROUPS = 3
 MODEL = ranks.RankRegression(tie_weight=0.5)
 KEY = jax.random.key(3)
-FACTOR_MODEL = copulas.SkewTFactorModel(2, 1)
+FACTOR_MODEL = copulas.TFactorModel(2, 1)
 
 
 class Pair:
@@ -84,15 +84,13 @@ class Pair:
     def copula(self):
         rho = 0.5 * jnp.tanh(self.child[0])
         correlation = jnp.asarray([[1, rho], [rho, 1]])
-        return copulas.SkewTCopula.from_correlation(
-            correlation, alpha=self.child[1:3], nu=3 + self.weight
-        )
+        return copulas.TCopula.from_correlation(correlation, nu=3 + self.weight)
 
     @property
     def posterior(self):
         """A fit that knows its model and draws only."""
         nothing = {field.name: None for field in dataclasses.fields(copulas.CopulaFit)}
-        draws = jnp.tanh(self.rows[:, :5])
+        draws = jnp.tanh(self.rows[:, :3])
         return copulas.CopulaFit(**nothing | {"model": FACTOR_MODEL, "draws": draws})
 
 
@@ -175,6 +173,15 @@ def _margins(d):
 COPULAS = {
     "fit": lambda d: copulas.fit(KEY, FACTOR_MODEL, d.levels, num_steps=2).draws,
     "resume": lambda d: _going_on(d).draws,
+    "find_modes": lambda d: [
+        copulas.find_modes(
+            KEY, FACTOR_MODEL, copulas.observe(d.levels), num_adam_steps=2, max_steps=2
+        ).params
+    ],
+    # Its root is of differences of gradients: three digits in float32.
+    "whiten": lambda d: (
+        copulas.whiten(FACTOR_MODEL, copulas.observe(d.levels), d.posterior.draws[0]).highest
+    ),
     "observe": lambda d: copulas.observe(d.levels).weights,
     "pseudo_observations": lambda d: copulas.pseudo_observations(d.rows.T),
     "kernel_margins": _margins,

@@ -219,6 +219,15 @@ def are_rough(system, verbs, column):
     assert (off > 1e-6).all()
 
 
+def loop(system, verbs, column):
+    """Reverse mode is refused where a loop ends by what it finds."""
+    assert column == "grad"
+    y, x = batch()
+    for verb in verbs:
+        with pytest.raises(ValueError, match="Reverse-mode differentiation does not work"):
+            TRANSFORMS[column](lambda y, x, verb=verb: CASES[system][verb](Pair(y, x)), y, x)
+
+
 def jump(system, verbs, column):
     """Two gaps a rounding apart, on either side of a decision, give results far apart."""
     del system
@@ -258,6 +267,7 @@ LAWS = {
     **dict.fromkeys(("integers", "no floats"), have_no_floats),
     **dict.fromkeys(("a rank decision", "rank decisions are steps"), jump),
     "takes no array": take_no_array,
+    "loops": loop,
     "rough in gamma draws": are_rough,
     **dict.fromkeys(("ranks are steps", "counts are steps"), are_flat),
 }

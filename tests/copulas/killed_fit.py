@@ -10,13 +10,15 @@ from jaxpapers import copulas, engine
 NUM_STEPS = 300
 
 
-def fit(directory, seed=4):
+def fit(directory, seed=4, family="gaussian"):
     """Kept draws and ELBO, as NumPy; `directory` None saves nothing."""
+    models = {"gaussian": copulas.GaussianFactorModel, "skew-t": copulas.SkewTFactorModel}
+    model = models[family](copula_data.NUM_ASSETS, copula_data.NUM_FACTORS)
     checkpoint = None if directory is None else engine.Checkpoint(directory, every_steps=25)
     with jax.enable_x64(True):
         found = copulas.fit(
             jax.random.key(seed),
-            copula_data.model(),
+            model,
             copula_data.sample(),
             copulas.FactorGaussianVI(rank=2),
             num_steps=NUM_STEPS,
@@ -28,4 +30,4 @@ def fit(directory, seed=4):
 
 
 if __name__ == "__main__":
-    fit(sys.argv[1])
+    fit(sys.argv[1], family=sys.argv[2])

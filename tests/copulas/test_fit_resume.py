@@ -23,9 +23,9 @@ def compiled_once(folder):
     }
 
 
-def kill_after_some_saves(directory, stage, *, seconds=240):
+def kill_after_some_saves(directory, stage, family, *, seconds=240):
     """Runs the program until a stage has saved itself, kills it without warning."""
-    command = [sys.executable, killed_fit.__file__, str(directory)]
+    command = [sys.executable, killed_fit.__file__, str(directory), family]
     program = subprocess.Popen(command, env=os.environ | compiled_once(directory.parent))
     deadline = time.monotonic() + seconds
     while not saved_steps(directory / stage):
@@ -36,16 +36,18 @@ def kill_after_some_saves(directory, stage, *, seconds=240):
     assert program.wait() == -signal.SIGKILL
 
 
-@pytest.mark.slow
-def test_killed_fit_goes_on_to_the_same_bytes(tmp_path):
+@pytest.mark.parametrize(
+    "family", ["gaussian", pytest.param("skew-t", marks=pytest.mark.acceptance)]
+)
+def test_killed_fit_goes_on_to_the_same_bytes(family, tmp_path):
     """Killed while it searches the mode, killed again while it takes steps, then let go on."""
     directory = Path(tmp_path) / "run"
-    kill_after_some_saves(directory, "mode/adam")
+    kill_after_some_saves(directory, "mode/adam", family)
     assert not saved_steps(directory / "steps")
-    kill_after_some_saves(directory, "steps")
+    kill_after_some_saves(directory, "steps", family)
     assert 0 < max(saved_steps(directory / "steps")) < killed_fit.NUM_STEPS
-    resumed, whole = killed_fit.fit(directory), killed_fit.fit(None)
+    resumed, whole = (killed_fit.fit(where, family=family) for where in (directory, None))
     for found, expected in zip(resumed, whole, strict=True):
         assert found.tobytes() == expected.tobytes()
     with pytest.raises(ValueError, match="holds another run"):
-        killed_fit.fit(directory, seed=5)
+        killed_fit.fit(directory, seed=5, family=family)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tolerances
+from scipy import stats
 
 from jaxpapers.copulas import model as models
 from jaxpapers.copulas.observed import observe
@@ -46,6 +47,48 @@ def test_it_is_the_density_of_the_copula_and_the_prior(cls):
     np.testing.assert_allclose(value, expected, atol=tolerances.LOG_POSTERIOR)
     error = jnp.linalg.norm(gradient - expected_gradient) / jnp.linalg.norm(expected_gradient)
     assert error <= tolerances.LOG_POSTERIOR_GRADIENT
+
+
+@pytest.mark.parametrize("cls", [models.SkewTFactorModel, models.GaussianFactorModel])
+def test_derivatives_in_the_data_are_central_differences(cls):
+    """Within the table and, in the first value, beyond it."""
+    model = cls(copula_data.NUM_ASSETS, copula_data.NUM_FACTORS)
+    params = vector_of(model)
+    u = jnp.asarray(copula_data.sample()[:12]).at[0, 0].set(1e-11)
+    move = jnp.asarray(np.random.default_rng(4).normal(size=u.shape)) * jnp.minimum(u, 1 - u)
+
+    @jax.jit
+    def along(step):
+        return jnp.stack(
+            [model.log_prob(params, u + step * move), model.log_density(params, u + step * move)[0]]
+        )
+
+    found = jax.jit(lambda: jax.jvp(along, (0.0,), (1.0,))[1])()
+    expected = (along(1e-5) - along(-1e-5)) / 2e-5
+    np.testing.assert_allclose(found, expected, rtol=tolerances.DATA_SLOPES)
+    gradient = jax.jit(jax.grad(lambda u: model.log_prob(params, u)))(u)
+    np.testing.assert_allclose(jnp.sum(gradient * move), expected[0], rtol=tolerances.DATA_SLOPES)
+
+
+def test_prior_draws_have_the_prior_as_density():
+    """Sizes of loadings, slants and nu by Kolmogorov-Smirnov; false alarm 3e-4."""
+    model = models.SkewTFactorModel(3, 2)
+    draws = jax.jit(lambda key: jax.vmap(model.unpack)(model.sample_prior(key, 2_000)))(
+        jax.random.key(3)
+    )
+    loadings = np.asarray(draws.loadings)
+    assert (loadings[:, 0, 1] == 0).all()
+    assert (loadings[:, [0, 1], [0, 1]] > 0).all()
+    assert abs(np.sign(loadings[:, 2]).mean()) < 0.08
+    above = stats.gamma(3, scale=5)
+    laws = {
+        "loading": (np.abs(loadings[:, 2, 1]), lambda g: 1 - (1 + g) ** -3.0),
+        "slant": (np.asarray(draws.alpha)[:, 0] / 5, stats.norm.cdf),
+        "nu": (np.asarray(draws.nu), lambda nu: 1 - above.sf(nu) / above.sf(2)),
+    }
+    for name, (values, law) in laws.items():
+        assert stats.kstest(values, law).pvalue > 1e-4, name
+    assert stats.kstest(laws["slant"][0], stats.norm(scale=1.2).cdf).pvalue < 1e-4
 
 
 def test_prior_is_the_formula_of_the_paper():
