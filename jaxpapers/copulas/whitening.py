@@ -59,9 +59,12 @@ class _Differenced(eqx.Module):
     def __call__(self, place):
         size = self.center.shape[0]
         move = jnp.where(jnp.arange(size) == place, STEP, 0).astype(self.center.dtype)
-        gradient = jax.grad(smoothed_log_prob)
-        above = gradient(self.center + move, self.model, self.observed, SMOOTHING)
-        below = gradient(self.center - move, self.model, self.observed, SMOOTHING)
+        both = jnp.stack([self.center + move, self.center - move])
+
+        def gradient(params):
+            return jax.grad(smoothed_log_prob)(params, self.model, self.observed, SMOOTHING)
+
+        above, below = jax.lax.map(gradient, both)  # compiled once
         return (above - below) / (2 * STEP)
 
 

@@ -7,8 +7,17 @@ Promises, *jit · vmap · grad · shard*:
 
 ``binned_scatter``, ``coverage_chart``, ``interval_comparison``, ``slope_ranking``,
 ``standard_error_check`` | no: host | no: host | no: host | no: host
+``asymmetry_map``, ``asymmetric_pairs``, ``elbo_by_factors``, ``maximal_asymmetry_chart``,
+``posterior_comparison`` | no: host | no: host | no: host | no: host
 """
 
+from .copulas import (
+    asymmetric_pairs,
+    asymmetry_map,
+    elbo_by_factors,
+    maximal_asymmetry_chart,
+    posterior_comparison,
+)
 from .ranks import (
     binned_scatter,
     coverage_chart,
@@ -18,9 +27,14 @@ from .ranks import (
 )
 
 __all__ = [
+    "asymmetric_pairs",
+    "asymmetry_map",
     "binned_scatter",
     "coverage_chart",
+    "elbo_by_factors",
     "interval_comparison",
+    "maximal_asymmetry_chart",
+    "posterior_comparison",
     "slope_ranking",
     "standard_error_check",
 ]
