@@ -1,7 +1,7 @@
 """What is compared with what: contenders, and the cases in which they meet."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
@@ -30,6 +30,9 @@ class Contender:
         memory: Returns megabytes by name of what the process's peak does not show. None: nothing.
         compiler: Who compiles what it runs, "jax" or "numba", and is asked how long that took.
             None: nobody does.
+        facts: Takes what the first run gave; returns entries of the record: `answer`, numbers by
+            name that tell of the answer, and of one that runs in another program what that says
+            itself, `compile_seconds` and `memory`. None: nothing.
         why_missing: Why it cannot be run here; None if it can.
     """
 
@@ -40,6 +43,7 @@ class Contender:
     seconds: Callable[[Any], tuple[float, float]] | None = None
     memory: Callable[[Any], Mapping[str, float]] | None = None
     compiler: Literal["jax", "numba"] | None = None
+    facts: Callable[[Any], Mapping[str, Any]] | None = None
     why_missing: str | None = None
 
 
@@ -49,12 +53,21 @@ class Case:
 
     Attributes:
         name: What the tables call it; the same for all its sizes.
-        size: Number of observations.
+        size: Number of observations, or what `size_name` says.
         dtype: Of the data.
         build: Makes the data and returns the contenders; nothing is computed by them yet.
+        size_name: What the tables call the size.
+        other_sizes: Further sizes by name, for the record.
+        most_repeats: Largest number of timed runs, of a case that takes minutes. None: as many as
+            are asked for.
+        is_fresh: Whether each run is in a process of its own, so that the first counts as well.
     """
 
     name: str
     size: int
     dtype: str
     build: Callable[[], list[Contender]]
+    size_name: str = "n"
+    other_sizes: Mapping[str, int] = field(default_factory=dict)
+    most_repeats: int | None = None
+    is_fresh: bool = False

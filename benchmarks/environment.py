@@ -12,7 +12,10 @@ import numpy as np
 
 from benchmarks import allocator
 
-PACKAGES = ("jaxpapers", "jax", "jaxlib", "numpy", "scipy", "numba", "statsmodels")
+PACKAGES = (
+    *("jaxpapers", "jax", "jaxlib", "numpy", "scipy", "numba", "statsmodels"),
+    *("equinox", "optax", "numpyro", "pyvinecopulib", "copulae", "copulax"),
+)
 VARIABLES = (
     "OMP_NUM_THREADS",
     "OMP_WAIT_POLICY",

@@ -42,12 +42,13 @@ def measure_case(suite: str, case: Case, *, num_repeats: int, with_memory: bool)
 
     Each contender runs once, which compiles what it has to compile, and its answer is checked; one
     that is wrong is not timed. The others then take turns (A B C A B C ...), so that whatever else
-    the machine does falls on all alike. Memory and compiling are measured in fresh processes.
+    the machine does falls on all alike. Memory and compiling are measured in fresh processes, but
+    of those that run in processes of their own and tell themselves.
 
     Args:
         suite: Name of the module in `cases` that the case comes from.
         case: The case.
-        num_repeats: Timed runs of each contender.
+        num_repeats: Timed runs of each contender, unless the case allows fewer.
         with_memory: Whether to measure memory. Without, compiling is what the first run compiled,
             which leaves out what an earlier contender or case has compiled in this process.
 
@@ -55,42 +56,59 @@ def measure_case(suite: str, case: Case, *, num_repeats: int, with_memory: bool)
         The record of the case, ready for JSON.
     """
     contenders = case.build()
-    records = {contender.name: first_run(contender) for contender in contenders}
+    records = {
+        contender.name: first_run(contender, counts=case.is_fresh) for contender in contenders
+    }
     running = [contender for contender in contenders if records[contender.name]["status"] == "ok"]
-    for _ in range(num_repeats):
+    num_repeats = min(num_repeats, case.most_repeats or num_repeats)
+    for _ in range(num_repeats - case.is_fresh):
         for contender in running:
             _, wall, cpu = timed(contender)
             records[contender.name]["wall_seconds"].append(wall)
             records[contender.name]["cpu_seconds"].append(cpu)
     for contender in running:
         summarise(records[contender.name])
-        if with_memory:
+        if with_memory and "memory" not in records[contender.name]:
             records[contender.name] |= fresh_run(suite, case, contender)
     return {
         "case": case.name,
         "size": case.size,
+        "size_name": case.size_name,
+        "other_sizes": dict(case.other_sizes),
         "dtype": case.dtype,
         "num_repeats": num_repeats,
         "contenders": [records[contender.name] for contender in contenders],
     }
 
 
-def first_run(contender: Contender) -> dict[str, Any]:
-    """Run a contender for the first time, see what is compiled in it, and check its answer."""
+def first_run(contender: Contender, *, counts: bool) -> dict[str, Any]:
+    """Run a contender for the first time, see what is compiled in it, and check its answer.
+
+    Args:
+        contender: Who runs.
+        counts: Whether the run is one of the timed ones.
+
+    Returns:
+        What the record says of the contender so far.
+    """
     record: dict[str, Any] = {"name": contender.name, "note": contender.note}
     if contender.why_missing is not None:
         return record | {"status": "not run", "why": contender.why_missing}
+    started = time.perf_counter()
     with compile_clock(contender.compiler) as clock:
-        result, wall, _ = timed(contender)
+        result, wall, cpu = timed(contender)
+    first_run_seconds = time.perf_counter() - started
     error = float(contender.error(result))
     record |= {
-        "first_run_seconds": wall,
+        "first_run_seconds": first_run_seconds,
         "compile_seconds": clock.seconds,
         "error_over_tolerance": error,
     }
+    record |= dict(contender.facts(result) if contender.facts is not None else {})
     if not error <= 1.0:
         return record | {"status": "wrong", "why": f"its error is {error:.3g} of what is tolerated"}
-    return record | {"status": "ok", "wall_seconds": [], "cpu_seconds": []}
+    seconds = {"wall_seconds": [wall] if counts else [], "cpu_seconds": [cpu] if counts else []}
+    return record | {"status": "ok"} | seconds
 
 
 def summarise(record: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 OURS = "jaxpapers"
 NOT_PUBLISHABLE = "**Not to be published: a quick run, to see that it runs.**"
-HEADER = ("n", "contender", "wall s", "range", "CPU s", "compile s", "peak MB", "wall / ours")
+ANSWER = "answer"
+HEADER = ("contender", "wall s", "range", "CPU s", "compile s", "peak MB", "wall / ours")
 
 
 def format_seconds(seconds):
@@ -31,12 +32,13 @@ def timed(case):
     return sorted(found, key=lambda contender: contender["wall_median"])
 
 
-def contender_row(case, contender):
+def contender_row(case, contender, *, with_answer):
     """Return the table's row of a contender that was timed."""
     ours = our_best(case)
     memory = contender.get("memory", {})
     ratio = "" if ours is None else f"{contender['wall_median'] / ours:.2f}"
     low, high = contender["wall_range"]
+    answer = [describe_answer(contender)] if with_answer else []
     return format_row(
         [
             f"{case['size']:,}",
@@ -47,20 +49,51 @@ def contender_row(case, contender):
             format_seconds(contender["compile_seconds"]),
             f"{memory['peak_mb']:.0f}" if "peak_mb" in memory else "",
             ratio,
+            *answer,
         ]
     )
 
 
+def describe_answer(contender):
+    """Return what a record tells of a contender's answer, as words and numbers."""
+    answer = contender.get("answer", {})
+    return ", ".join(f"{name} {format_number(value)}" for name, value in answer.items())
+
+
+def format_number(value):
+    """Return a number of an answer: one decimal where it is large, else three digits."""
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def size_name(case):
+    """Return what the size of a case is called; records of old have numbers of observations."""
+    return case.get("size_name", "n")
+
+
+def describe_size(case):
+    """Return the size of a case as an equation."""
+    return f"{size_name(case)} = {case['size']:,}"
+
+
+def describe_other_sizes(case):
+    """Return a line with the further sizes of a case, none if it has none."""
+    sizes = case.get("other_sizes", {})
+    words = [f"{name} = {size:,}" for name, size in sizes.items()]
+    return [f"{describe_size(case)}: {', '.join(words)}."] if words else []
+
+
 def table(cases):
     """Return the Markdown table of all sizes of a case, and below it who was not timed."""
-    lines = [format_row(HEADER), format_row(["---"] * len(HEADER))]
+    with_answer = any("answer" in c for case in cases for c in case["contenders"])
+    header = [size_name(cases[0]), *HEADER, *([ANSWER] if with_answer else [])]
+    lines = [format_row(header), format_row(["---"] * len(header))]
     left_out = []
     for case in cases:
-        lines += [contender_row(case, contender) for contender in timed(case)]
+        lines += [contender_row(case, c, with_answer=with_answer) for c in timed(case)]
         for contender in case["contenders"]:
             if contender["status"] != "ok":
                 left_out.append(
-                    f"- {contender['name']} at n = {case['size']:,}: "
+                    f"- {contender['name']} at {describe_size(case)}: "
                     f"{contender['status']}, {contender['why']}."
                 )
     return lines + (["", *left_out] if left_out else [])
@@ -80,7 +113,7 @@ def losses(cases):
         ]
         if faster:
             lines.append(
-                f"- {case['case']}, n = {case['size']:,}: {', '.join(faster)} of our time."
+                f"- {case['case']}, {describe_size(case)}: {', '.join(faster)} of our time."
             )
     return lines
 
@@ -111,7 +144,9 @@ def render(record):
         how = f"median of {repeats}, {cases[0]['dtype']}"
         if not record["publishable"]:
             how += ", quick run"
-        lines += ["", f"### {name} ({how})", "", *table(cases)]
+        sizes = [line for case in cases for line in describe_other_sizes(case)]
+        lines += ["", f"### {name} ({how})", "", *([" ".join(sizes), ""] if sizes else [])]
+        lines += table(cases)
     lost = losses(record["cases"])
     return "\n".join([*lines, "", "### Losses", "", *(lost or ["None."])])
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import allocator
 
 SCRIPT = Path(__file__).resolve()
-SUITES = ("ranks",)
+SUITES = ("ranks", "copulas")
 ALL = "all"
 RESULTS = SCRIPT.with_name("results")
 LEAST_REPEATS = 9
@@ -34,7 +34,7 @@ def ready_process():
 
 
 def find_cases(suite, sizes):
-    """Return the cases of a suite; its plain case at the given sizes."""
+    """Return the cases of a suite; the plain case of ranks at the given sizes."""
     return importlib.import_module(f"benchmarks.cases.{suite}").make_cases(sizes)
 
 
@@ -80,7 +80,7 @@ def make_parser():
         type=whole_number,
         nargs="+",
         default=[10**4, 10**5, 10**6, 10**7],
-        help="numbers of observations of the plain fit (default: 1e4 1e5 1e6 1e7)",
+        help="numbers of observations of the plain fit of ranks (default: 1e4 1e5 1e6 1e7)",
     )
     parser.add_argument("--cases", nargs="+", help="only the cases of these names (default: all)")
     parser.add_argument(
@@ -139,12 +139,13 @@ def records_to_make(settings):
 
 def print_case(record):
     """Print a line for each contender of a case."""
-    print(f"{record['case']}, n = {record['size']:,}", flush=True)
+    print(f"{record['case']}, {record['size_name']} = {record['size']:,}", flush=True)
     for contender in record["contenders"]:
         line = f"  {contender['name']:26}"
         if contender["status"] == "ok":
             line += f"wall {contender['wall_median']:9.4f} s   cpu {contender['cpu_median']:9.4f} s"
             line += f"   compile {contender['compile_seconds']:8.2f} s"
+            line += "".join(f"   {n} {v:.6g}" for n, v in contender.get("answer", {}).items())
         else:
             line += f"{contender['status']}: {contender['why']}"
         print(line, flush=True)
