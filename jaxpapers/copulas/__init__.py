@@ -8,7 +8,8 @@ Start with `pseudo_observations` (data to (0, 1)), `SkewTFactorModel` (what is e
 Promises, *jit · vmap · grad · shard*:
 
 ``fit``, ``resume``     | no: host | no: host | no: host | no: host
-``find_modes``, ``whiten`` | yes | yes | no: loops | yes: one data set a device
+``find_modes``          | yes | yes | no: loops | no: loops
+``whiten``              | yes | yes | no: loops | yes: one data set a device
 ``observe``             | yes | yes | yes | yes: one data set a device
 ``pseudo_observations`` | yes | yes | no: ranks are steps | yes: one data set a device
 ``kernel_margins``      | yes | yes | yes | yes: one data set a device

@@ -61,7 +61,7 @@ def principal_axes(
         loadings = loadings_of(communality)
         return jnp.clip(jnp.sum(loadings**2, axis=1), 0.02, 1 - LEAST_UNIQUENESS)
 
-    first = jnp.full(correlation.shape[0], 0.5, correlation.dtype)
+    first = 0.5 * jnp.ones_like(jnp.diagonal(correlation))
     communality = jax.lax.fori_loop(0, NUM_SWEEPS, sweep, first)
     return loadings_of(communality) / jnp.sqrt(1 - communality)[:, None]
 

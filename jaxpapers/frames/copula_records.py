@@ -159,6 +159,7 @@ def from_datatree(
         **{name: stats[name] for name in SCALARS},
         **dict.fromkeys(("whitening", "approximation", "state")),
     }
+    parts.setdefault("weighted", None)
     fit = copulas.CopulaFit(**parts)
     sample = CopulaSample(
         returns=data["returns"],

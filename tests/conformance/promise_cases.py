@@ -179,9 +179,9 @@ COPULAS = {
         ).params
     ],
     # Its root is of differences of gradients: three digits in float32.
-    "whiten": lambda d: (
-        copulas.whiten(FACTOR_MODEL, copulas.observe(d.levels), d.posterior.draws[0]).highest
-    ),
+    "whiten": lambda d: [
+        copulas.whiten(FACTOR_MODEL, copulas.observe(d.levels), d.posterior.draws[0]).highest[None]
+    ],
     "observe": lambda d: copulas.observe(d.levels).weights,
     "pseudo_observations": lambda d: copulas.pseudo_observations(d.rows.T),
     "kernel_margins": _margins,
@@ -274,6 +274,21 @@ FRAMES = {
 _LABELS = {"title": "Title", "num_replicates": 9}
 
 PLOTS = {
+    "asymmetry_map": lambda d: plots.asymmetry_map(
+        d.rows[:, :2], d.rows[:, :2], ["a", "b"], title="Title"
+    ),
+    "asymmetric_pairs": lambda d: plots.asymmetric_pairs(
+        ["a", "b"], d.child[:2], d.rows[:, :2], title="Title"
+    ),
+    "posterior_comparison": lambda d: plots.posterior_comparison(
+        ["a", "b"], {"m": d.child[:2]}, {"m": d.child[:2]}, title="Title"
+    ),
+    "maximal_asymmetry_chart": lambda d: plots.maximal_asymmetry_chart(
+        ["a", "b"], {"f": d.rows[:, :2]}, [5.0, 6.0], title="Title"
+    ),
+    "elbo_by_factors": lambda d: plots.elbo_by_factors(
+        d.child[:2], d.parent[:2], true_number=1, title="Title"
+    ),
     "binned_scatter": lambda d: plots.binned_scatter(
         d.parent, d.child, grid=d.child, fitted=d.child, band=d.rows.T, title="Title",
         regressor_name="x", outcome_name="y",

@@ -60,7 +60,7 @@ def planted(family="skew-t", *, table=None, algorithm="vi", margins="empirical",
         **numbers,
     }
     modes = copulas.Modes(draws[:2], np.array([101.5, 95.0]), np.array([2, 31], np.int32))
-    nothing = dict.fromkeys(("whitening", "approximation", "state"))
+    nothing = dict.fromkeys(("whitening", "approximation", "state", "weighted"))
     draws = draws.astype(numbers.get("dtype", np.float64))
     fields.pop("dtype", None)
     fit = copulas.CopulaFit(model=model, draws=draws, modes=modes, **fields, **nothing)
