@@ -180,7 +180,10 @@ COPULAS = {
     ],
     # Its root is of differences of gradients: three digits in float32.
     "whiten": lambda d: [
-        copulas.whiten(FACTOR_MODEL, copulas.observe(d.levels), d.posterior.draws[0]).highest[None]
+        whitening.highest + 0 * whitening.root[0]
+        for whitening in [
+            copulas.whiten(FACTOR_MODEL, copulas.observe(d.levels), d.posterior.draws[0])
+        ]
     ],
     "observe": lambda d: copulas.observe(d.levels).weights,
     "pseudo_observations": lambda d: copulas.pseudo_observations(d.rows.T),
