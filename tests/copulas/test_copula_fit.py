@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import json
-from pathlib import Path
 from typing import Any
 
 import copula_data
@@ -16,11 +14,10 @@ import tolerances
 from jaxpapers import copulas
 from jaxpapers.copulas import NUTS, FactorGaussianVI, FullRankVI
 from jaxpapers.engine import Status
+from jaxpapers.experiments.copulas_accuracy import stored_posterior
 
 KEY = jax.random.key(11)
-GOLDEN = json.loads(
-    (Path(__file__).parents[1] / "golden" / "copula_posterior.json").read_text("utf-8")
-)
+GOLDEN = stored_posterior()
 SETTINGS: Any = {"num_starts": 2, "num_draws": 2_000}
 
 

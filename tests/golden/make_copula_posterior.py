@@ -2,10 +2,10 @@
 
     python tests/golden/make_copula_posterior.py
 
-writes `copula_posterior.json`, here and for the experiment on accuracy: how the data were drawn,
-means and standard deviations of what is identified, and the largest split R-hat. The sampler is
-numpyro's own `MCMC`; the log posterior is that of the package, which
-`tests/copulas/test_log_posterior.py` holds to quadrature.
+writes `jaxpapers/experiments/data/copula_posterior.json`: how the data were drawn, means and
+standard deviations of what is identified, and the largest split R-hat. The sampler is numpyro's own
+`MCMC`; the log posterior is that of the package, which `tests/copulas/test_log_posterior.py` holds
+to quadrature.
 """
 
 import json
@@ -18,8 +18,9 @@ import numpy as np
 from numpyro.diagnostics import split_gelman_rubin
 from numpyro.infer import MCMC, NUTS
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "copulas"))
+REPOSITORY = Path(__file__).parents[2]
+FILE = REPOSITORY / "jaxpapers" / "experiments" / "data" / "copula_posterior.json"
+sys.path.insert(0, str(REPOSITORY / "tests" / "copulas"))
 NUM_WARMUP, NUM_DRAWS, NUM_CHAINS = 1_000, 4_000, 4
 
 
@@ -75,6 +76,4 @@ def run():
 
 if __name__ == "__main__":
     with jax.enable_x64(True):
-        text = json.dumps(run(), indent=1) + "\n"
-    for folder in (HERE, HERE.parents[1] / "jaxpapers" / "experiments" / "data"):
-        (folder / "copula_posterior.json").write_text(text, encoding="utf-8")
+        FILE.write_text(json.dumps(run(), indent=1) + "\n", encoding="utf-8")
