@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import killed_fit
+import numpy as np
 import pytest
 
 
@@ -15,25 +15,26 @@ def saved_steps(directory):
     return [int(path.name) for path in directory.glob("*") if path.name.isdigit()]
 
 
-def compiled_once(folder):
-    """Settings by which the second program finds what the first has compiled."""
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+def start(tmp_path, family, output, *rest):
+    """The program, which finds what an earlier one has compiled."""
+    settings = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
     }
+    command = [sys.executable, killed_fit.__file__, family, str(tmp_path / output), *map(str, rest)]
+    return subprocess.Popen(command, env=os.environ | settings, stderr=subprocess.PIPE, text=True)
 
 
-def kill_after_some_saves(directory, stage, family, *, seconds=240):
-    """Runs the program until a stage has saved itself, kills it without warning."""
-    command = [sys.executable, killed_fit.__file__, str(directory), family]
-    program = subprocess.Popen(command, env=os.environ | compiled_once(directory.parent))
+def kill_after_some_saves(program, directory, *, seconds=240):
+    """Waits until a stage has saved itself, then kills the program without warning."""
     deadline = time.monotonic() + seconds
-    while not saved_steps(directory / stage):
+    while not saved_steps(directory):
         assert program.poll() is None, "the program ended before it could be killed"
         assert time.monotonic() < deadline, "the program saved nothing"
         time.sleep(0.005)
     program.send_signal(signal.SIGKILL)
-    assert program.wait() == -signal.SIGKILL
+    program.communicate()
+    assert program.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
@@ -41,13 +42,21 @@ def kill_after_some_saves(directory, stage, family, *, seconds=240):
 )
 def test_killed_fit_goes_on_to_the_same_bytes(family, tmp_path):
     """Killed while it searches the mode, killed again while it takes steps, then let go on."""
-    directory = Path(tmp_path) / "run"
-    kill_after_some_saves(directory, "mode/adam", family)
+    directory = tmp_path / "run"
+    kill_after_some_saves(start(tmp_path, family, "none.npz", directory), directory / "mode/adam")
     assert not saved_steps(directory / "steps")
-    kill_after_some_saves(directory, "steps", family)
+    kill_after_some_saves(start(tmp_path, family, "none.npz", directory), directory / "steps")
     assert 0 < max(saved_steps(directory / "steps")) < killed_fit.NUM_STEPS
-    resumed, whole = (killed_fit.fit(where, family=family) for where in (directory, None))
-    for found, expected in zip(resumed, whole, strict=True):
-        assert found.tobytes() == expected.tobytes()
-    with pytest.raises(ValueError, match="holds another run"):
-        killed_fit.fit(directory, seed=5, family=family)
+    for output, rest in (("resumed.npz", [directory]), ("whole.npz", [])):
+        program = start(tmp_path, family, output, *rest)
+        _, message = program.communicate()
+        assert program.returncode == 0, message
+    assert not (tmp_path / "none.npz").exists()
+    with np.load(tmp_path / "resumed.npz") as resumed, np.load(tmp_path / "whole.npz") as whole:
+        assert resumed.files == whole.files
+        for name in whole.files:
+            assert resumed[name].tobytes() == whole[name].tobytes()
+    program = start(tmp_path, family, "none.npz", directory, 5)
+    _, message = program.communicate()
+    assert program.returncode == 1
+    assert "holds another run: key differs" in message
