@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -15,8 +14,8 @@ from .. import copulas
 from ..engine import Algorithm
 from ..plots import copulas as figures
 from .claims import Claim
-from .clock import timed
 from .context import Context
+from .copulas_fits import timed_fit
 from .formatting import format_number
 from .registry import Experiment
 from .results import ExperimentResult, Picture, Table
@@ -129,19 +128,9 @@ def _fit(context: Context, method: str, design: Mapping[str, Any]):
     }
     algorithm, num_steps = algorithms[method]
     model, u = stored_data(design)
-    fit = partial(
-        copulas.fit,
-        context.key,
-        model,
-        u,
-        algorithm,
-        num_steps=num_steps,
-        num_starts=settings["num_starts"],
-        num_draws=settings["num_draws"],
-        progress=context.progress(method),
-        checkpoint=context.checkpoint(method.replace(" ", "-").lower()),
+    found, run, compiling = timed_fit(
+        context, method, context.key, model, u, algorithm, num_steps=num_steps
     )
-    found, run, compiling = timed(fit)
     draw_key = jax.random.fold_in(context.key, 1)
     return _drawn_anew(draw_key, found, settings["num_draws"]), run, compiling
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import numpy as np
 
 from .. import copulas, frames
 from .claims import Claim
-from .clock import timed
 from .context import Context
+from .copulas_fits import correlation_error, root_mean_square, timed_fit
 from .registry import Experiment
 from .results import ExperimentResult, Table
 
@@ -83,7 +82,9 @@ def _run(context: Context) -> ExperimentResult:
         if data is None:
             rows.append({"data set": name, "outcome": reason})
             continue
-        fit, run, compiling = _fit(context, name, data["u"])
+        u, num_steps = data["u"], context.settings["num_steps"]
+        model = copulas.SkewTFactorModel(u.shape[1], NUM_FACTORS[name])
+        fit, run, compiling = timed_fit(context, name, context.key, model, u, num_steps=num_steps)
         rows.append({**_row(name, fit, data), "seconds run": run, "seconds compile": compiling})
         modes += _mode_rows(name, fit)
     tables = {
@@ -131,49 +132,6 @@ def _data(name: str, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray] | Non
             return {"u": stored["U"], "delta": stored["delta"], "omega": stored["OmegaBar"]}, ""
     returns = frames.log_returns(frames.read_prices(path, "date"))
     return {"u": np.asarray(copulas.pseudo_observations(returns.to_numpy(float)))}, ""
-
-
-def _fit(context: Context, name: str, u: np.ndarray) -> tuple[copulas.CopulaFit, float, float]:
-    """Posterior, seconds of running and of compiling."""
-    settings = context.settings
-    fit = partial(
-        copulas.fit,
-        context.key,
-        copulas.SkewTFactorModel(u.shape[1], NUM_FACTORS[name]),
-        u,
-        num_steps=settings["num_steps"],
-        num_starts=settings["num_starts"],
-        num_draws=settings["num_draws"],
-        progress=context.progress(name),
-        checkpoint=context.checkpoint(name),
-    )
-    return timed(fit)
-
-
-def root_mean_square(values: np.ndarray) -> float:
-    """Gives the root of the mean square of numbers.
-
-    Args:
-        values: the numbers.
-
-    Returns:
-        The root.
-    """
-    return float(np.sqrt(np.mean(np.square(values))))
-
-
-def correlation_error(found: np.ndarray, true: np.ndarray) -> float:
-    """Gives the root mean squared error of the correlations of all pairs.
-
-    Args:
-        found: `(asset, asset)`.
-        true: `(asset, asset)`.
-
-    Returns:
-        The error.
-    """
-    pairs = np.tril_indices(len(true), -1)
-    return root_mean_square((found - true)[pairs])
 
 
 def _row(name: str, fit: copulas.CopulaFit, data: Mapping[str, np.ndarray]) -> dict[str, Any]:

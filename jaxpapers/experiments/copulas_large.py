@@ -1,7 +1,6 @@
 """Ninety-three simulated assets: how many factors, what it costs, how near the truth."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -11,9 +10,8 @@ import numpy as np
 from .. import copulas
 from ..plots import copulas as figures
 from .claims import Claim
-from .clock import timed
 from .context import Context
-from .copulas_authors import correlation_error, root_mean_square
+from .copulas_fits import correlation_error, root_mean_square, timed_fit
 from .formatting import format_number
 from .registry import Experiment
 from .results import ExperimentResult, Picture, Table
@@ -100,19 +98,11 @@ def simulated(
 
 def _row(context: Context, truth: copulas.Copula, u: np.ndarray, number: int) -> dict[str, Any]:
     """A fit with a number of factors."""
-    settings = context.settings
-    call = partial(
-        copulas.fit,
-        jax.random.fold_in(context.key, number),
-        copulas.SkewTFactorModel(u.shape[1], number),
-        u,
-        num_steps=settings["num_steps"],
-        num_starts=settings["num_starts"],
-        num_draws=settings["num_draws"],
-        progress=context.progress(f"{number} factors"),
-        checkpoint=context.checkpoint(f"factors-{number}"),
+    model = copulas.SkewTFactorModel(u.shape[1], number)
+    key, num_steps = jax.random.fold_in(context.key, number), context.settings["num_steps"]
+    fit, run, compiling = timed_fit(
+        context, f"factors {number}", key, model, u, num_steps=num_steps
     )
-    fit, run, compiling = timed(call)
     mean = fit.mean
     delta, correlation = np.asarray(mean.delta), np.asarray(mean.correlation)
     return {

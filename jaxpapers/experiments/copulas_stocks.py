@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -12,8 +11,8 @@ import numpy as np
 from .. import copulas, engine, frames
 from ..plots import copulas as figures
 from .claims import Claim
-from .clock import timed
 from .context import Context
+from .copulas_fits import timed_fit
 from .formatting import format_number
 from .registry import Experiment
 from .results import ExperimentResult, Picture, Table
@@ -53,7 +52,14 @@ def _run(context: Context) -> ExperimentResult:
     names, fitted, held_out = _returns(settings)
     u, new = np.asarray(copulas.pseudo_observations(fitted)), empirical_margins(fitted, held_out)
     fits = {
-        family: _fit(context, number, family, u)
+        family: timed_fit(
+            context,
+            family,
+            jax.random.fold_in(context.key, number),
+            MODELS[family](u.shape[1], settings["num_factors"]),
+            u,
+            num_steps=settings["num_steps"],
+        )
         for number, family in enumerate(settings["families"])
     }
     asymmetry = _asymmetries(fits["skew-t"][0], settings["num_copulas"])
@@ -109,25 +115,6 @@ def empirical_margins(fitted: np.ndarray, new: np.ndarray) -> np.ndarray:
         counts = [np.searchsorted(old, values, side) for side in ("left", "right")]
         columns.append((counts[0] + counts[1] + 1) / 2)
     return np.stack(columns, axis=1) / (len(fitted) + 1)
-
-
-def _fit(
-    context: Context, number: int, family: str, u: np.ndarray
-) -> tuple[copulas.CopulaFit, float, float]:
-    """A family's posterior, seconds of running and of compiling."""
-    settings = context.settings
-    fit = partial(
-        copulas.fit,
-        jax.random.fold_in(context.key, number),
-        MODELS[family](u.shape[1], settings["num_factors"]),
-        u,
-        num_steps=settings["num_steps"],
-        num_starts=settings["num_starts"],
-        num_draws=settings["num_draws"],
-        progress=context.progress(family),
-        checkpoint=context.checkpoint(family.lower()),
-    )
-    return timed(fit)
 
 
 def _asymmetries(fit: copulas.CopulaFit, num_copulas: int) -> np.ndarray:
