@@ -20,7 +20,6 @@ from .formatting import format_number
 from .registry import Experiment
 from .results import ExperimentResult, Picture, Table
 
-PAPER = "Deng, Smith and Maneesoonthorn (2025)"
 EXACT, HYBRID, CHAINS = "exact VI", "hybrid VI", "NUTS"
 LARGEST_ERROR = 0.15
 LARGEST_GAP = 0.4

@@ -28,12 +28,12 @@ LARGEST = Claim(
     "The skew-t copula of Azzalini and Capitanio allows a larger pairwise asymmetry UR - LL than "
     "the GH and Sahu ones: least lead over either, levels .01 and .05.",
     None,
-    f"{PAPER}, abstract",
+    PAPER,
 )
 IN_THE_LIMIT = Claim(
     "The same in the limit of level 0: lead over the GH skew-t, nu = 5.",
     None,
-    f"{PAPER}, abstract",
+    PAPER,
 )
 
 

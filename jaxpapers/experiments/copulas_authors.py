@@ -16,6 +16,7 @@ from .registry import Experiment
 from .results import ExperimentResult, Table
 
 FOLDER_VARIABLE = "JAXPAPERS_DATA"
+"""Environment variable that names the folder above `copula`, which is not part of the package."""
 NUM_FACTORS = {"sim5": 1, "sim30": 5, "fx17": 2}
 FILES = {"sim5": "sim5.npz", "sim30": "sim30.npz", "fx17": "fx17.csv"}
 FITTED, LATER, ABSENT = "fitted", "at paper scale only", "the data are not there"
@@ -109,23 +110,13 @@ def _run(context: Context) -> ExperimentResult:
     return ExperimentResult(_sentence(rows), claims, tables=tables)
 
 
-def data_folder() -> Path:
-    """Gives the folder of the reference data, which are not part of the package.
-
-    Returns:
-        `copula` below what the environment variable `JAXPAPERS_DATA` names, or below `shared/data`
-        beside the checkout.
-    """
-    default = Path(__file__).parents[3] / "shared" / "data"
-    return Path(os.environ.get(FOLDER_VARIABLE, default)) / "copula"
-
-
 def _data(name: str, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray] | None, str]:
     """Copula data, and the truth of simulated ones; or None and why."""
     if name not in wanted:
         return None, LATER
-    path = data_folder() / FILES[name]
-    if not path.is_file():
+    folder = os.environ.get(FOLDER_VARIABLE)
+    path = Path(folder or "", "copula", FILES[name])
+    if folder is None or not path.is_file():
         return None, f"{ABSENT}: set {FOLDER_VARIABLE} to their folder"
     if path.suffix == ".npz":
         with np.load(path) as stored:

@@ -22,9 +22,9 @@ LATER = "at paper scale only"
 SIZES = ("num_obs", "num_assets", "true_factors")
 
 EQUITIES = Claim(
-    "The paper's fits of 93 intraday equity returns with 1 to 15 factors.",
+    "Fits of the paper's 93 intraday equity returns.",
     None,
-    f"{PAPER}, section on equities",
+    PAPER,
     verdict="cannot",
     note="Their data are proprietary; data drawn from a factor model of the same size stand in.",
 )

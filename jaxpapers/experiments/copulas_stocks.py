@@ -34,14 +34,14 @@ ASYMMETRIC = Claim(
     "Dependence of equity returns is asymmetric: share of pairs whose 95 % posterior interval of "
     "UR - LL at level .05 excludes 0.",
     None,
-    f"{PAPER}, abstract",
+    f"{PAPER}, title",
 )
 SCORES = {
     family: Claim(
         f"The skew-t copula forecasts better than the {family}: log score of held-out days, "
         "difference per day (nats).",
         None,
-        f"{DATA}; compared in {PAPER}",
+        DATA,
     )
     for family in ("skew-normal", "t", "Gaussian")
 }
