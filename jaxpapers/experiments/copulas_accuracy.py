@@ -128,7 +128,7 @@ def _fit(context: Context, method: str, design: Mapping[str, Any]):
     algorithm, num_steps = algorithms[method]
     model, u = stored_data(design)
     found, run, compiling = timed_fit(
-        context, method, context.key, model, u, algorithm, num_steps=num_steps
+        context.key, context, method, model, u, algorithm, num_steps=num_steps
     )
     draw_key = jax.random.fold_in(context.key, 1)
     return _drawn_anew(draw_key, found, settings["num_draws"]), run, compiling

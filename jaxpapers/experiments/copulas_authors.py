@@ -85,7 +85,7 @@ def _run(context: Context) -> ExperimentResult:
             continue
         u, num_steps = data["u"], context.settings["num_steps"]
         model = copulas.SkewTFactorModel(u.shape[1], NUM_FACTORS[name])
-        fit, run, compiling = timed_fit(context, name, context.key, model, u, num_steps=num_steps)
+        fit, run, compiling = timed_fit(context.key, context, name, model, u, num_steps=num_steps)
         rows.append({**_row(name, fit, data), "seconds run": run, "seconds compile": compiling})
         modes += _mode_rows(name, fit)
     tables = {

@@ -12,9 +12,9 @@ from .context import Context
 
 
 def timed_fit(
+    key: jax.Array,
     context: Context,
     name: str,
-    key: jax.Array,
     model: copulas.FactorModel,
     u: np.ndarray,
     algorithm: Algorithm | None = None,
@@ -24,9 +24,9 @@ def timed_fit(
     """Fits a model with the counts of the settings, saved under a name of its own.
 
     Args:
+        key: a typed key.
         context: of the experiment; its settings hold `num_starts` and `num_draws`.
         name: of the fit, for progress and checkpoint.
-        key: a typed key.
         model: the model.
         u: copula data `(obs, asset)`.
         algorithm: as `copulas.fit`.

@@ -101,7 +101,7 @@ def _row(context: Context, truth: copulas.Copula, u: np.ndarray, number: int) ->
     model = copulas.SkewTFactorModel(u.shape[1], number)
     key, num_steps = jax.random.fold_in(context.key, number), context.settings["num_steps"]
     fit, run, compiling = timed_fit(
-        context, f"factors {number}", key, model, u, num_steps=num_steps
+        key, context, f"factors {number}", model, u, num_steps=num_steps
     )
     mean = fit.mean
     delta, correlation = np.asarray(mean.delta), np.asarray(mean.correlation)

@@ -53,9 +53,9 @@ def _run(context: Context) -> ExperimentResult:
     u, new = np.asarray(copulas.pseudo_observations(fitted)), empirical_margins(fitted, held_out)
     fits = {
         family: timed_fit(
+            jax.random.fold_in(context.key, number),
             context,
             family,
-            jax.random.fold_in(context.key, number),
             MODELS[family](u.shape[1], settings["num_factors"]),
             u,
             num_steps=settings["num_steps"],
