@@ -25,10 +25,14 @@ def ready_process():
     """Ready this process for measuring: double precision, and threads that do not spin.
 
     A thread of OpenMP that waits in a loop for its next work would slow whoever has the next turn.
+    XLA compiles as it does for `jaxpapers` on the command line, for peers too.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import jax
 
+    from jaxpapers import engine
+
+    engine.compile_quickly()
     with jax.enable_x64(True):
         yield
 

@@ -321,10 +321,14 @@ def _call(verb: Verb, name: str, words: list[str]) -> int:
 
 
 def _with_metavars(verb: Verb, tyro: Any) -> Verb:
-    """Name values in the help by their parameters, and take keyword-only ones as options."""
+    """Name values in the help by their parameters, and take keyword-only ones as options.
+
+    Programs compile quickly from here on: the words are understood, something will be computed.
+    """
 
     @functools.wraps(verb)
     def named(*values: Any, **settings: Any) -> int:
+        importlib.import_module("jaxpapers.engine").compile_quickly()
         return verb(*values, **settings)
 
     parameters = [

@@ -1,13 +1,16 @@
 """Quantiles beyond the reach of the table: by quadrature, for the few values that need it."""
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..numerics import skew_t
+from ..numerics import student_t
+from ..numerics.angle import bounded, log1p_square, log_angle_t
+from ..numerics.slopes import exp_difference
 from ..numerics.varying import vary, varying_axes
 from .densities import inside_one
 
@@ -119,13 +122,14 @@ def _solved(u, is_beyond, slant, x, inverse):
         return jnp.any(is_open) & (count < MOST_STEPS)
 
     def improve(carry):
-        count, is_open, lower, upper, held = carry
-        place = jnp.arcsinh(side * held.x)
-        gap, step, slopes = _newton(side * held.x, delta, nu, log_tail)
+        count, is_open, lower, upper, place, _ = carry
+        gap, step, slopes = _newton(jnp.sinh(place), delta, nu, log_tail)
         lower, upper = jnp.where(gap > 0, place, lower), jnp.where(gap > 0, upper, place)
         moved = place + jnp.clip(step, -LONGEST_STEP, LONGEST_STEP)
-        is_inside = (moved >= lower) & (moved <= upper)
+        slack = tolerance * (1 + jnp.abs(place))  # ends of the bracket are roots, but for rounding
+        is_inside = (moved >= lower - slack) & (moved <= upper + slack)
         moved = jnp.where(is_inside, moved, 0.5 * lower + 0.5 * upper)
+        moved = jnp.where(is_open, moved, place)
         found = Margins(
             x=side * jnp.sinh(moved),
             by_slant=side * slopes.by_slant * stretch,
@@ -134,28 +138,35 @@ def _solved(u, is_beyond, slant, x, inverse):
             log_by_slant=slopes.log_by_slant * stretch,
             log_by_inverse=slopes.log_by_inverse * by_nu_inverse,
         )
-        is_open &= jnp.abs(moved - place) > tolerance * (1 + jnp.abs(place))
-        return vary((count + 1, is_open, lower, upper, found), axes)
+        is_open &= jnp.abs(moved - place) > slack
+        return vary((count + 1, is_open, lower, upper, moved, found), axes)
 
     most = jnp.full_like(u, 0.98 * math.log(float(jnp.finfo(u.dtype).max)))
     held = Margins(x, *[jnp.zeros_like(u)] * 5)
-    start = jnp.zeros((), jnp.int32), is_beyond, -most, most, held
+    start = jnp.zeros((), jnp.int32), is_beyond, -most, most, jnp.arcsinh(side * x), held
     return jax.lax.while_loop(is_running, improve, vary(start, axes))[-1]
 
 
 def _newton(x, delta, nu, log_tail):
-    """Gap in the log of the tail, the step in `asinh x` that closes it, and slopes at x."""
-    place = x, jnp.broadcast_to(delta, x.shape), jnp.broadcast_to(nu, x.shape)
+    """Gap in the log of the tail, the step in `asinh x` that closes it, and slopes at x.
 
-    def along(direction):
-        tangents = tuple(jnp.full_like(x, 1) * part for part in direction)
-        return jax.jvp(_log_tail_and_density, place, tangents)
-
-    directions = jnp.eye(3, dtype=x.dtype)
-    (value, density), slopes = jax.vmap(along, out_axes=(None, 0))(directions)
-    (_, cdf_by_delta, cdf_by_nu), (by_x, by_delta, by_nu) = slopes
+    Slopes of `log f = log 2 + log t_nu(x) + log T_{nu+1}(q)` are written out, and all tails come
+    from one quadrature: compiled by `jvp`, this was most of every program that holds the density.
+    """
+    near, cosine2 = bounded(x), (1 - delta) * (1 + delta)
+    square = nu + near**2
+    tilt = student_t.slant(delta) * jnp.sqrt((nu + 1) / square)
+    q = tilt * near
+    (value, value_by_nu), (skewed, skewed_by_nu) = _log_tails(x, q, delta, nu)
+    log_t, log_t_by_nu = jax.jvp(partial(student_t.logpdf, x), (nu,), (jnp.ones_like(nu),))
+    hazard = exp_difference(student_t.logpdf(q, nu + 1), skewed)
+    density = math.log(2) + log_t + skewed
+    by_x = hazard * tilt * (nu / square) - (nu + 1) * (near / square)
+    by_delta = hazard * near * jnp.sqrt((nu + 1) / (cosine2 * square)) / cosine2
+    by_nu = log_t_by_nu + skewed_by_nu + 0.5 * hazard * q * (1 / (nu + 1) - 1 / square)
+    log_by_delta = -0.5 * (nu * log1p_square(x, nu * cosine2) + jnp.log(cosine2 * jnp.pi**2))
     ratio = jnp.exp(value - density)  # F / f
-    x_by_delta, x_by_nu = -cdf_by_delta * ratio, -cdf_by_nu * ratio
+    x_by_delta, x_by_nu = jnp.exp(log_by_delta - density), -value_by_nu * ratio
     slopes = Margins(
         x=x,
         by_slant=x_by_delta,
@@ -168,5 +179,23 @@ def _newton(x, delta, nu, log_tail):
     return gap, gap * ratio / jnp.hypot(x, 1), slopes
 
 
-def _log_tail_and_density(x, delta, nu):
-    return skew_t.logcdf(x, delta, nu), skew_t.logpdf(x, delta, nu)
+def _log_tails(x, q, delta, nu):
+    """`log F(x; delta, nu)` and `log T_{nu+1}(q)`, each with its slope in its last argument."""
+    angle = jnp.where(x <= 0, delta, -delta)
+    none, freedom = jnp.zeros_like(x), jnp.broadcast_to(nu, x.shape)
+    (far, half, other), (far_by_nu, half_by_nu, other_by_nu) = log_angle_t(
+        jnp.stack([x, x, q]),
+        jnp.stack([jnp.abs(angle), none, none]),
+        jnp.stack([freedom, freedom, freedom + 1]),
+    )
+    share = jnp.exp(far - half)
+    near, near_by_nu = half + jnp.log(2 - share), (2 * half_by_nu - share * far_by_nu) / (2 - share)
+    tail, tail_by_nu = (
+        jnp.where(angle >= 0, *pair) for pair in ((far, near), (far_by_nu, near_by_nu))
+    )
+    return _of_side(x <= 0, tail, tail_by_nu), _of_side(q <= 0, other, other_by_nu)
+
+
+def _of_side(is_lower, log_tail, by_nu):
+    value = student_t.log_of_side(is_lower, log_tail)
+    return value, jnp.where(is_lower, 1, -1) * by_nu * jnp.exp(log_tail - value)

@@ -2,7 +2,6 @@
 
 import dataclasses
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -12,12 +11,13 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .. import engine
-from ..engine import Algorithm, Status, finite_status
+from ..engine import Algorithm, Status
 from .model import FactorModel
 from .observed import Observed
 from .starts import factor_start, turned_positive, with_slants
 
 SMOOTHING = 1e-3
+LEARNING_RATE, FINAL = 0.08, 0.05
 SLANT_SCALES = (0.3, 1.0, 3.0)
 MEMORY_SIZE = 30
 SUFFICIENT = 1e-4
@@ -36,7 +36,7 @@ class SearchData(eqx.Module):
     Attributes:
         observed: the copula data.
         start: where it begins, one row per search where there are several.
-        horizon: number of steps over which the learning rate falls, int32.
+        horizon: number of steps of Adam, over which its learning rate falls, int32.
     """
 
     observed: Observed
@@ -44,62 +44,17 @@ class SearchData(eqx.Module):
     horizon: Int[Array, ""]
 
 
-class AdamState(eqx.Module):
-    """Where a search by Adam stands.
+class SearchState(eqx.Module):
+    """Where a search stands.
 
     Attributes:
-        params: the vector.
-        memory: what the optimiser remembers.
-        count: steps taken, int32.
-    """
-
-    params: Float[Array, " param"]
-    memory: Any
-    count: Int[Array, ""]
-
-
-class AdamSearch(Algorithm):
-    """Ascent by Adam in signed coordinates, past the ridges where quasi-Newton steps die.
-
-    Attributes:
-        learning_rate: at the start.
-        final: share of it at the end of a cosine.
-    """
-
-    learning_rate: Float[Array, ""]
-    final: Float[Array, ""]
-
-    def init(self, key: PRNGKeyArray, model: FactorModel, data: SearchData) -> AdamState:
-        """The start."""
-        del key, model
-        memory = optax.scale_by_adam().init(data.start)
-        return AdamState(data.start, memory, jnp.zeros((), jnp.int32))
-
-    def step(self, key, model, data, state):
-        """One step of Adam; a gradient that is not finite moves nothing."""
-        del key
-        value, gradient = jax.value_and_grad(_signed)(state.params, model, data.observed)
-        gradient = jnp.where(jnp.isfinite(gradient), gradient, 0)
-        direction, memory = optax.scale_by_adam().update(gradient, state.memory)
-        rate = cosine_rate(self.learning_rate, self.final, state.count, data.horizon)
-        params = state.params + rate * jnp.asarray(direction)
-        return AdamState(params, memory, state.count + 1), value
-
-    def status(self, state, info):
-        """Goes on while parameters are finite."""
-        return finite_status(state.params)
-
-
-class QuasiNewtonState(eqx.Module):
-    """Where a search by L-BFGS stands.
-
-    Attributes:
-        params: the best vector so far.
-        value: the objective there; minus infinity before the first evaluation.
+        params: the vector: of the next step of Adam, later the best one so far.
+        value: the objective there; minus infinity before the first quasi-Newton evaluation.
         gradient: of the objective there.
-        direction: along which the next vector is tried.
+        direction: along which the next vector is tried; zero as long as Adam climbs.
         length: how far along.
-        memory: what the optimiser remembers.
+        moments: what Adam remembers.
+        curvature: what L-BFGS remembers.
         count: evaluations so far, int32.
         mark: value when it was last looked whether the search still gains.
         gain: what it had gained then.
@@ -110,66 +65,87 @@ class QuasiNewtonState(eqx.Module):
     gradient: Float[Array, " param"]
     direction: Float[Array, " param"]
     length: Float[Array, ""]
-    memory: Any
+    moments: Any
+    curvature: Any
     count: Int[Array, ""]
     mark: Float[Array, ""]
     gain: Float[Array, ""]
 
 
-class QuasiNewtonSearch(Algorithm):
-    """Ascent by L-BFGS in signed coordinates, until it gains no more.
+class ModeSearch(Algorithm):
+    """Ascent in signed coordinates: by Adam past the ridges where L-BFGS dies, then by L-BFGS.
 
-    A step is one evaluation: of a full quasi-Newton step, or, where the last one gained too
-    little, of a shorter one by quadratic interpolation. So that searches side by side never wait
-    for each other's line search, and the density is compiled once.
+    A step is one evaluation: at the next vector of Adam; then of a full quasi-Newton step, or,
+    where the last one gained too little, of a shorter one by quadratic interpolation. So searches
+    side by side never wait for each other's line search, and the density is compiled once.
 
     Attributes:
+        learning_rate: of Adam at the start.
+        final: share of it at the end of a cosine.
         tolerance: it stops where the last 50 evaluations gained less, in nats.
     """
 
+    learning_rate: Float[Array, ""]
+    final: Float[Array, ""]
     tolerance: Float[Array, ""]
 
-    def init(self, key: PRNGKeyArray, model: FactorModel, data: SearchData) -> QuasiNewtonState:
+    def init(self, key: PRNGKeyArray, model: FactorModel, data: SearchData) -> SearchState:
         """Before the first evaluation, which is at the start."""
         del key, model
         nothing = jnp.zeros_like(data.start)
         lowest = jnp.asarray(-jnp.inf, nothing.dtype)
-        return QuasiNewtonState(
+        return SearchState(
             params=data.start,
             value=lowest,
             gradient=nothing,
             direction=nothing,
             length=jnp.ones((), nothing.dtype),
-            memory=_curvature().init(data.start),
+            moments=_adam().init(data.start),
+            curvature=_curvature().init(data.start),
             count=jnp.zeros((), jnp.int32),
             mark=lowest,
             gain=jnp.asarray(jnp.inf, nothing.dtype),
         )
 
     def step(self, key, model, data, state):
-        """One evaluation; the vector moves there if it is enough of a gain."""
+        """One evaluation, and what the method of the hour makes of it."""
         del key
         params = state.params + state.length * state.direction
         value, gradient = jax.value_and_grad(_signed)(params, model, data.observed)
-        promised = state.length * jnp.sum(state.gradient * state.direction)
-        is_better = jnp.isfinite(value) & (value >= state.value + SUFFICIENT * promised)
-        moved = self._moved(state, params, value, gradient)
-        shorter = eqx.tree_at(lambda s: s.length, state, _shortened(state, value, promised))
-        state = jax.tree.map(lambda new, old: jnp.where(is_better, new, old), moved, shorter)
-        is_look = state.count % WINDOW == 0
-        gain = jnp.where(is_look, state.value - state.mark, state.gain)
-        mark = jnp.where(is_look, state.value, state.mark)
-        counted = dataclasses.replace(state, count=state.count + 1, mark=mark, gain=gain)
-        return counted, state.value
+        is_climbing = state.count < data.horizon
+        climbed = self._climbed(state, gradient, data.horizon)
+        moved = self._moved(state, params, value, gradient, state.count - data.horizon)
+        state = jax.tree.map(lambda *pair: jnp.where(is_climbing, *pair), climbed, moved)
+        return dataclasses.replace(state, count=state.count + 1), value
 
     def status(self, state, info):
         """CONVERGED where the last window gained little."""
         is_going = state.gain > self.tolerance
         return jnp.where(is_going, Status.RUNNING, Status.CONVERGED).astype(jnp.int32)
 
-    def _moved(self, state, params, value, gradient):
+    def _climbed(self, state, gradient, horizon):
+        """After a step of Adam; a gradient that is not finite moves nothing."""
+        gradient = jnp.where(jnp.isfinite(gradient), gradient, 0)
+        direction, moments = _adam().update(gradient, state.moments)
+        rate = cosine_rate(self.learning_rate, self.final, state.count, horizon)
+        params = state.params + rate * jnp.asarray(direction)
+        return dataclasses.replace(state, params=params, moments=moments)
+
+    def _moved(self, state, params, value, gradient, count):
+        """After a quasi-Newton evaluation: there if it is enough of a gain, else nearer."""
+        promised = state.length * jnp.sum(state.gradient * state.direction)
+        is_better = jnp.isfinite(value) & (value >= state.value + SUFFICIENT * promised)
+        shorter = dataclasses.replace(state, length=_shortened(state, value, promised))
+        there = self._there(state, params, value, gradient)
+        moved = jax.tree.map(lambda *pair: jnp.where(is_better, *pair), there, shorter)
+        is_look = count % WINDOW == 0
+        gain = jnp.where(is_look, moved.value - state.mark, state.gain)
+        mark = jnp.where(is_look, moved.value, state.mark)
+        return dataclasses.replace(moved, mark=mark, gain=gain)
+
+    def _there(self, state, params, value, gradient):
         """The state at a vector that is better, with the next direction."""
-        downhill, memory = _curvature().update(-gradient, state.memory, params)
+        downhill, curvature = _curvature().update(-gradient, state.curvature, params)
         direction = -jnp.asarray(downhill)
         slope = jnp.sqrt(jnp.sum(gradient**2))
         steepest = gradient / jnp.maximum(slope, jnp.finfo(slope.dtype).tiny)
@@ -183,8 +159,13 @@ class QuasiNewtonSearch(Algorithm):
             gradient=gradient,
             direction=jnp.where(is_uphill, direction, steepest),
             length=jnp.where(is_known, 1, jnp.where(is_uphill, first, 0.01)),
-            memory=memory,
+            curvature=curvature,
         )
+
+
+def _adam():
+    """Directions uphill."""
+    return optax.scale_by_adam()
 
 
 def _curvature():
@@ -203,16 +184,16 @@ class TogetherState(eqx.Module):
     """Where several searches stand.
 
     Attributes:
-        inner: state of each.
+        inner: state of each search.
         status: status of each, int32.
     """
 
-    inner: AdamState | QuasiNewtonState
+    inner: SearchState
     status: Int[Array, " start"]
 
 
 class Together(Algorithm):
-    """Several searches of one kind, until all have ended.
+    """Several searches, until all have ended.
 
     One step of each in turn on a CPU, where the data then stay in its cache and a search that has
     ended costs nothing; all in one `vmap` elsewhere.
@@ -221,7 +202,7 @@ class Together(Algorithm):
         search: the search; `start` of its data has one row per search.
     """
 
-    search: AdamSearch | QuasiNewtonSearch
+    search: ModeSearch
 
     def init(self, key: PRNGKeyArray, model: FactorModel, data: SearchData) -> TogetherState:
         """All starts."""
@@ -309,17 +290,14 @@ def find_modes(
         What each start reached.
     """
     starts = _starts(key, model, observed, num_starts if model.has_skewness else 1)
-    drive = _unrolled
-    if engine.is_concrete(jax.random.key_data(key), model, observed):
-        drive = partial(_run_chunks, checkpoint)
-    dtype = starts.dtype
+    settings = (jnp.asarray(value, starts.dtype) for value in (LEARNING_RATE, FINAL, LEAST_GAIN))
+    searches = Together(ModeSearch(*settings))
     data = SearchData(observed, starts, jnp.asarray(num_adam_steps, jnp.int32))
-    adam = Together(AdamSearch(jnp.asarray(0.08, dtype), jnp.asarray(0.05, dtype)))
-    climbed = drive("adam", key, adam, model, data, num_steps=num_adam_steps).state.inner.params
-    data = SearchData(observed, climbed, data.horizon)
-    newton = Together(QuasiNewtonSearch(jnp.asarray(LEAST_GAIN, dtype)))
-    found = drive("newton", key, newton, model, data, num_steps=max_steps).state
-    return _judged(model, observed, found)
+    drive = engine.unroll
+    if engine.is_concrete(jax.random.key_data(key), model, observed):
+        drive = partial(engine.run, chunk_size=CHUNK_SIZE, checkpoint=checkpoint)
+    found = drive(key, searches, model, data, num_steps=num_adam_steps + max_steps).state
+    return _judged(model, found)
 
 
 @eqx.filter_jit
@@ -334,24 +312,16 @@ def _starts(key, model, observed, num_starts):
     return with_slants(model, start, slants * scales[:, None])
 
 
-def _unrolled(name, *problem, num_steps):
-    del name
-    return engine.unroll(*problem, num_steps=num_steps)
-
-
-def _run_chunks(checkpoint, name, *problem, num_steps):
-    """A search on the host, saved in a folder of its own."""
-    if checkpoint is not None:
-        folder = Path(checkpoint.directory) / name
-        checkpoint = dataclasses.replace(checkpoint, directory=folder)
-    return engine.run(*problem, num_steps=num_steps, chunk_size=CHUNK_SIZE, checkpoint=checkpoint)
-
-
 @eqx.filter_jit
-def _judged(model, observed, found):
-    """What the searches found, in the coordinates of the model."""
-    vectors = jax.vmap(lambda params: turned_positive(model, params)[0])(found.inner.params)
-    values = jax.lax.map(lambda vector: model.log_prob(vector, observed), vectors)
+def _judged(model, found):
+    """What the searches found, in the coordinates of the model and under its own prior."""
+
+    def one(params, value):
+        vector, given = turned_positive(model, params)
+        likelihood = value - model.log_prior_of(model.unpack_signed(params), SMOOTHING)
+        return vector, likelihood + model.log_prior_of(given)
+
+    vectors, values = jax.vmap(one)(found.inner.params, found.inner.value)
     status = jnp.where(found.status == Status.RUNNING, Status.MAX_STEPS, found.status)
     status = jnp.where(jnp.isfinite(values), status, Status.NON_FINITE).astype(jnp.int32)
     return Modes(vectors, values, status)
@@ -379,9 +349,3 @@ def _signed(params, model, observed):
     """Log posterior with a rounded prior, in signed coordinates."""
     given = model.unpack_signed(params)
     return model.log_likelihood(given, observed) + model.log_prior_of(given, SMOOTHING)
-
-
-def smoothed_log_prob(params, model, observed, smoothing=SMOOTHING):
-    """Log posterior with a rounded prior, in the coordinates of the model."""
-    given = model.unpack(params)
-    return model.log_likelihood(given, observed) + model.log_prior_of(given, smoothing)

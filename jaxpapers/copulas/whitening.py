@@ -8,7 +8,6 @@ from jaxtyping import Array, Float
 from .. import engine
 from ..engine.batching import fitting_batch_size
 from ..numerics import matmul
-from .mode import smoothed_log_prob
 from .model import FactorModel
 from .observed import Observed
 
@@ -50,7 +49,10 @@ class Whitening(eqx.Module):
 
 
 class _Differenced(eqx.Module):
-    """A column of the Hessian by a central difference of gradients."""
+    """A column of the Hessian by a central difference of gradients, and the value above.
+
+    A place that is none moves nothing: there the value is that of the center.
+    """
 
     model: FactorModel
     observed: Observed
@@ -62,10 +64,16 @@ class _Differenced(eqx.Module):
         both = jnp.stack([self.center + move, self.center - move])
 
         def gradient(params):
-            return jax.grad(smoothed_log_prob)(params, self.model, self.observed, SMOOTHING)
+            return jax.value_and_grad(_smoothed)(params, self.model, self.observed)
 
-        above, below = jax.lax.map(gradient, both)  # compiled once
-        return (above - below) / (2 * STEP)
+        values, (above, below) = jax.lax.map(gradient, both)  # compiled once
+        return (above - below) / (2 * STEP), values[0]
+
+
+def _smoothed(params, model, observed):
+    """Log posterior with a rounded prior."""
+    given = model.unpack(params)
+    return model.log_likelihood(given, observed) + model.log_prior_of(given, SMOOTHING)
 
 
 def whiten(model: FactorModel, observed: Observed, center: Float[Array, " param"]) -> Whitening:
@@ -81,18 +89,21 @@ def whiten(model: FactorModel, observed: Observed, center: Float[Array, " param"
     Returns:
         The coordinates.
     """
-    places = jnp.arange(center.shape[0], dtype=jnp.int32)
+    size = center.shape[0]
+    places = jnp.arange(size + 1, dtype=jnp.int32)
     batch_size = fitting_batch_size(observed.u.size)
-    hessian = engine.batched_map(
+    columns, values = engine.batched_map(
         _Differenced(model, observed, center), places, batch_size=batch_size
     )
-    return _whitened(model, observed, center, hessian)
+    return _whitened(model, center, columns[:size], values[size])
 
 
 @eqx.filter_jit
-def _whitened(model, observed, center, hessian):
+def _whitened(model, center, hessian, value):
     values, vectors = jnp.linalg.eigh(-0.5 * (hessian + hessian.T))
     is_curved = values > 1 / LARGEST_SD**2
     variance = jnp.where(is_curved, 1 / jnp.where(is_curved, values, 1), LARGEST_SD**2)
     root = jnp.linalg.cholesky(matmul(vectors * variance[None], vectors.T))
-    return Whitening(center, root, model.log_prob(center, observed))
+    given = model.unpack(center)
+    highest = value - model.log_prior_of(given, SMOOTHING) + model.log_prior_of(given)
+    return Whitening(center, root, highest)

@@ -16,8 +16,8 @@ Promises, *jit · vmap · grad · shard*:
 ``check_array``, ``check_count``, ``check_finite``, ``check_key``, ``check_probability``,
 ``check_shapes``, ``is_concrete``, ``warn_if_truncated`` | yes: traced values pass | yes: as jit
 | no: no floats | yes: as jit
-``double_precision``, ``replicate_mesh``, ``require_extra``, ``status_message`` | no: host
-| no: host | no: host | no: host
+``compile_quickly``, ``double_precision``, ``replicate_mesh``, ``require_extra``,
+``status_message`` | no: host | no: host | no: host | no: host
 """
 
 from ..numerics.status import Status, status_message
@@ -33,6 +33,7 @@ from .checks import (
     check_shapes,
     is_concrete,
 )
+from .compiling import compile_quickly
 from .drivers import RunResult, run, unroll
 from .extras import require_extra
 from .precision import PrecisionWarning, double_precision, warn_if_truncated
@@ -63,6 +64,7 @@ __all__ = [
     "check_key",
     "check_probability",
     "check_shapes",
+    "compile_quickly",
     "double_precision",
     "finite_status",
     "is_concrete",

@@ -103,7 +103,7 @@ def test_modes_of_all_starts_are_reported():
     assert modes.params.shape == (2, copula_data.model().num_params)
     # Two modes: the search from a small slant ends 7 nats below the other one.
     assert abs(float(jnp.ptp(modes.log_posterior))) > 1
-    assert fitted("factor").log_posterior == jnp.max(modes.log_posterior)
+    np.testing.assert_allclose(fitted("factor").log_posterior, jnp.max(modes.log_posterior), 1e-12)
     assert (np.asarray(modes.status) == Status.CONVERGED).all()
     value = copula_data.model().log_prob(modes.best, jnp.asarray(copula_data.sample()))
     np.testing.assert_allclose(value, fitted("factor").log_posterior, rtol=1e-9)
@@ -207,6 +207,7 @@ def test_other_families_are_fitted_without_dead_parameters(cls):
     model = cls(copula_data.NUM_ASSETS, copula_data.NUM_FACTORS)
     fit = copulas.fit(KEY, model, copula_data.sample(), num_steps=200, num_starts=1, num_draws=500)
     assert fit.draws.shape[1] == model.num_params
-    assert fit.elbo < fitted("factor").elbo
+    truth = copula_data.model().pack(copula_data.truth())
+    assert fit.elbo < copula_data.model().log_prob(truth, copula_data.sample())
     copula = fit.mean_copula()
     assert type(copula).__name__ == cls.__name__.replace("FactorModel", "Copula")

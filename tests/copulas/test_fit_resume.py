@@ -43,7 +43,7 @@ def kill_after_some_saves(program, directory, *, seconds=240):
 def test_killed_fit_goes_on_to_the_same_bytes(family, tmp_path):
     """Killed while it searches the mode, killed again while it takes steps, then let go on."""
     directory = tmp_path / "run"
-    kill_after_some_saves(start(tmp_path, family, "none.npz", directory), directory / "mode/adam")
+    kill_after_some_saves(start(tmp_path, family, "none.npz", directory), directory / "mode")
     assert not saved_steps(directory / "steps")
     kill_after_some_saves(start(tmp_path, family, "none.npz", directory), directory / "steps")
     assert 0 < max(saved_steps(directory / "steps")) < killed_fit.NUM_STEPS
@@ -56,6 +56,8 @@ def test_killed_fit_goes_on_to_the_same_bytes(family, tmp_path):
         assert resumed.files == whole.files
         for name in whole.files:
             assert resumed[name].tobytes() == whole[name].tobytes()
+    if family == "gaussian":
+        return
     program = start(tmp_path, family, "none.npz", directory, 5)
     _, message = program.communicate()
     assert program.returncode == 1

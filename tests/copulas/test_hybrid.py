@@ -11,6 +11,8 @@ from jaxpapers.copulas import hybrid, solve
 from jaxpapers.copulas import model as models
 from jaxpapers.copulas.observed import observe
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 KEY = jax.random.key(31)
 NUM_REPLICATES = 400
 LARGEST_Z = 4.0  # of 9 coordinates: false alarm 6e-4

@@ -11,6 +11,8 @@ from scipy import stats
 from jaxpapers.copulas import model as models
 from jaxpapers.copulas.observed import observe
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 CLASSES = (
     models.SkewTFactorModel,
     models.SkewNormalFactorModel,

@@ -8,8 +8,11 @@ import tolerances
 from scipy.special import ndtr
 
 from jaxpapers.copulas import quantile_table
+from jaxpapers.copulas.beyond import _solved
 from jaxpapers.copulas.observed import observe, quantiles_of
 from jaxpapers.numerics import skew_normal, skew_t
+
+pytestmark = pytest.mark.usefixtures("quick_compiles")
 
 NUM_OBS, NUM_ASSETS = 60, 6
 
@@ -130,3 +133,17 @@ def test_beyond_the_table_quantiles_are_by_quadrature():
             np.testing.assert_allclose(by_slant[j], found / (2 * step), rtol=1e-5)
         found = reference(slant, nu + step) - reference(slant, nu - step)
         np.testing.assert_allclose(by_nu, found / (2 * step), rtol=1e-5)
+
+
+def test_a_search_beyond_the_table_stays_where_it_has_arrived():
+    """Also from a few roundings beside the quantile, on either side of the bracket."""
+    u = jnp.asarray(ndtr(np.random.default_rng(3).uniform(-7, 7, 400)))
+    slant, inverse = jnp.asarray(2.0), jnp.asarray(1.6)
+
+    @jax.jit
+    def search(x):
+        return _solved(u, jnp.ones_like(u, bool), slant, x, inverse).x
+
+    root = search(jnp.zeros_like(u))
+    for off in (-3e-15, -4e-16, 0.0, 4e-16, 3e-15):
+        np.testing.assert_allclose(search(root * (1 + off)), root, rtol=1e-11)

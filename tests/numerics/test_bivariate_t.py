@@ -22,6 +22,8 @@ from distribution_cases import (
 
 from jaxpapers.numerics import bivariate_skew_t_cdf, bivariate_t_cdf, skew_normal, skew_t
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 PLACES = np.asarray(
     [[0, 0], [0, 1], [-1, -1], [1.5, -1.5], [-3, 0.5], [2, 2.001], [-0.01, 0.02], [4, -6]]
 )

@@ -10,6 +10,8 @@ from jax.test_util import check_grads
 
 from jaxpapers import numerics
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 RANDOM = np.random.default_rng(0)
 SIZE = 40
 GROUPS = np.array([0] * 17 + [2] * 20 + [3] * 3)[RANDOM.permutation(SIZE)]

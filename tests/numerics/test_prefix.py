@@ -8,6 +8,8 @@ import tolerances
 
 from jaxpapers import numerics
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 RANDOM = np.random.default_rng(0)
 
 

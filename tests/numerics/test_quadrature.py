@@ -12,6 +12,8 @@ import scipy.special
 
 from jaxpapers import numerics
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 RULES = {
     "gauss_legendre": (numerics.gauss_legendre, scipy.special.roots_legendre),
     "gauss_hermite": (numerics.gauss_hermite, scipy.special.roots_hermitenorm),

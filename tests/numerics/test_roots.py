@@ -14,6 +14,8 @@ import scipy.special
 from jaxpapers import numerics
 from jaxpapers.numerics import Status
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 # Each: the function in jax.numpy, in NumPy, the interval, the parameter.
 CASES = {
     "square": (lambda x, a: x**2 - a, lambda x, a: x**2 - a, (0.0, 3.0), 2.0),

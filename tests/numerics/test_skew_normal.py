@@ -21,6 +21,8 @@ from distribution_cases import (
 
 from jaxpapers.numerics import skew_normal, skew_t
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 SKEWNESSES = np.asarray([-0.999, -0.6, 0, 0.3, 0.9, 0.999], np.float32)
 PLACES = np.asarray([-9, -4, -1.5, -0.2, 0, 0.01, 0.7, 2.5, 6], np.float32)
 X, DELTA = (column.ravel() for column in np.meshgrid(PLACES, SKEWNESSES))

@@ -26,6 +26,8 @@ from distribution_cases import (
 
 from jaxpapers.numerics import skew_t
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 ARGUMENTS = ("x", "delta", "nu")
 IS_LOWER = stored("cdf") < 0.5
 

@@ -21,6 +21,8 @@ from distribution_cases import (
 
 from jaxpapers.numerics import student_t
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 # float32 numbers, so that both precisions are compared with the same truth
 FREEDOMS = np.asarray([2.05, 2.5, 4, 9.75, 60, 1e3, 1e4], np.float32)
 PLACES = np.asarray([-30, -6, -1.3, -1e-3, 0, 0.25, 2, 9], np.float32)

@@ -9,6 +9,8 @@ from jax.test_util import check_grads
 
 from jaxpapers import numerics
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 SIZE = 40
 rank_order = jax.jit(numerics.rank_order)
 sample_ranks = jax.jit(numerics.sample_ranks)
