@@ -1,4 +1,4 @@
-"""The flag that makes XLA compile quickly: set once, never against the user, never where unknown."""
+"""The flag that makes XLA compile quickly: never against the user, never where it is unknown."""
 
 import os
 import subprocess
