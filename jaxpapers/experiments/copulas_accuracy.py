@@ -258,11 +258,11 @@ ACCURACY = Experiment(
     run=_run,
     settings={
         "quick": {
-            "num_steps": 4_000,
-            "num_hybrid_steps": 5_000,
-            "num_warmup": 200,
-            "num_chain_draws": 800,
-            "num_starts": 12,
+            "num_steps": 2_000,
+            "num_hybrid_steps": 2_000,
+            "num_warmup": 150,
+            "num_chain_draws": 400,
+            "num_starts": 6,
             "num_draws": 20_000,
         },
         "paper": {

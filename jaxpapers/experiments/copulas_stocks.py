@@ -265,7 +265,7 @@ STOCKS = Experiment(
     claims=(ASYMMETRIC, *SCORES.values()),
     run=_run,
     settings={
-        "quick": _settings(("skew-t", "Gaussian")),
+        "quick": _settings(MODELS),
         "paper": _settings(
             MODELS, num_starts=12, num_steps=2_000, num_draws=20_000, num_copulas=1_000
         ),
