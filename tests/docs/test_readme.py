@@ -25,10 +25,14 @@ def test_there_are_blocks():
     assert len(re.findall("^```text", README, re.MULTILINE)) == len(BLOCKS)
 
 
+def block(code, printed):
+    """One that fits a copula takes half a minute: `make acceptance` only."""
+    marks = [pytest.mark.acceptance] if "fit_copula(" in code else []
+    return pytest.param(code, printed, id=code.split("\n")[0], marks=marks)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("code", "printed"), BLOCKS, ids=[code.split("\n")[0] for code, _ in BLOCKS]
-)
+@pytest.mark.parametrize(("code", "printed"), [block(*parts) for parts in BLOCKS])
 def test_python_runs_and_prints_what_is_shown(code, printed):
     stream = io.StringIO()
     with contextlib.redirect_stdout(stream):
