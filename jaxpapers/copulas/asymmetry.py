@@ -10,7 +10,6 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from .. import engine
 from ..numerics import Status
 from .checks import check_family, check_level, check_nu
 from .copula import Copula
@@ -21,7 +20,7 @@ from .families import SkewTCopula
 NUM_PLACES = 9
 NUM_ROUNDS = 30
 SHRINKAGE = 0.78
-PLACES_AT_ONCE = 108
+NUM_QUARTERS = 4
 RHO_REACH = 6.0
 SLANT_REACH = 8.0
 SKEWNESS_REACH = 5.0
@@ -134,22 +133,25 @@ def _largest(family: Any, level, nu):
             upper, lower = copula.lower(level, rho, turned[:, 0], turned[:, 1]) / level
         return jnp.nan_to_num(upper - lower, nan=-jnp.inf)
 
-    def values(places):
-        size = places.reshape(-1, 3).shape[0]
-        found = engine.batched_map(
-            asymmetry, places.reshape(-1, 3), batch_size=min(size, PLACES_AT_ONCE)
-        )
-        return found.reshape(places.shape[:-1])
-
-    def refine(carry, width):
+    def look(carry, turn):
+        """At 27 places for each quarter: of the grid, later around its best."""
         value, place = carry
-        near = place[:, None] + width * jnp.asarray(_cube(3), dtype)[None]
-        value, place = _best_of(jnp.clip(near, -1, 1), values)
+        is_near, offsets = turn
+        places = jnp.clip(offsets + jnp.where(is_near, place[:, None], 0), -1, 1)
+        found = jax.vmap(asymmetry)(places.reshape(-1, 3)).reshape(places.shape[:-1])
+        best = jnp.argmax(found, axis=1)[:, None]
+        highest = jnp.take_along_axis(found, best, axis=1)[:, 0]
+        chosen = jnp.take_along_axis(places, best[..., None], axis=1)[:, 0]
+        is_better = highest > value
+        place = jnp.where(is_better[:, None], chosen, place)
+        value = jnp.where(is_better, highest, value)
         return (value, place), jnp.max(value)
 
-    grid = jnp.asarray(_quarters(_half_cube()), dtype)
-    widths = 1 / (NUM_PLACES - 1) * SHRINKAGE ** jnp.arange(NUM_ROUNDS, dtype=dtype)
-    (value, place), history = jax.lax.scan(refine, _best_of(grid, values), widths)
+    turns = tuple(
+        jnp.asarray(part, part.dtype if part.dtype == bool else dtype) for part in _turns()
+    )
+    nowhere = jnp.full(NUM_QUARTERS, -jnp.inf, dtype), jnp.zeros((NUM_QUARTERS, 3), dtype)
+    (value, place), history = jax.lax.scan(look, nowhere, turns)
     place, value = place[jnp.argmax(value)], history[-1]
     rho, skewness = _pair(family, place)
     is_settled = value - history[-5] <= max(TOLERANCE, 1e3 * float(jnp.finfo(dtype).eps))
@@ -157,14 +159,6 @@ def _largest(family: Any, level, nu):
     status = jnp.where(jnp.isfinite(value), status, int(Status.NON_FINITE))
     is_at_border = jnp.any(jnp.abs(place) > 1 - NEAR_BORDER)
     return MaximalAsymmetry(value, rho, skewness, is_at_border, status.astype(jnp.int32))
-
-
-def _best_of(places, values):
-    """The largest value along an axis of places, and where it is."""
-    found = values(places)
-    index = jnp.argmax(found, axis=1)[:, None]
-    place = jnp.take_along_axis(places, index[..., None], axis=1)[:, 0]
-    return jnp.take_along_axis(found, index, axis=1)[:, 0], place
 
 
 def _pair(family, place):
@@ -175,6 +169,22 @@ def _pair(family, place):
     root = jnp.stack([jnp.sqrt((1 + rho) / 2), jnp.sqrt((1 - rho) / 2)])
     pair = DenseCorrelation(jnp.asarray([[1, 1], [1, -1]], rho.dtype) * root[None])
     return rho, skewness_of_slant(pair, jnp.sinh(SLANT_REACH * place[1:]))
+
+
+def _turns():
+    """Whether a turn looks around the best place, and from there or from 0 where to.
+
+    First the grid, as many places at a time as later around the best ones, so that the objective
+    is compiled once; then cubes that shrink.
+    """
+    grid, near = _quarters(_half_cube()), _cube(3)
+    missing = -grid.shape[1] % len(near)
+    grid = np.concatenate([grid, grid[:, :missing]], axis=1)
+    grid = grid.reshape(NUM_QUARTERS, -1, len(near), 3).swapaxes(0, 1)
+    widths = 1 / (NUM_PLACES - 1) * SHRINKAGE ** np.arange(NUM_ROUNDS)
+    around = np.broadcast_to(near, (NUM_QUARTERS, *near.shape)) * widths[:, None, None, None]
+    is_near = np.arange(len(grid) + NUM_ROUNDS) >= len(grid)
+    return is_near, np.concatenate([grid, around])
 
 
 def _cube(num_places):
