@@ -104,6 +104,7 @@ def test_steps_of_numpyro_are_right():
     assert evidence - 0.3 < np.mean(terms) < evidence + 0.1
 
 
+@pytest.mark.acceptance
 def test_batches_are_right(exact, monkeypatch):
     build = dict(copulas.BUILDERS, batch=lambda size: copulas.build_batch(size, num_assets=3))
     monkeypatch.setattr(copulas, "BUILDERS", build)

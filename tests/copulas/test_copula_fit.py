@@ -61,7 +61,7 @@ def test_long_chains_have_converged():
     assert GOLDEN["r_hat"] < 1.01
 
 
-@pytest.mark.parametrize("name", ["factor", "full"])
+@pytest.mark.parametrize("name", ["factor", pytest.param("full", marks=pytest.mark.acceptance)])
 def test_variational_posterior_is_that_of_long_chains(name):
     off, ratio = distances(fitted(name))
     assert off <= tolerances.VI_MEANS
@@ -85,16 +85,19 @@ def test_a_planted_defect_is_found():
     assert off > 2 * tolerances.VI_MEANS
 
 
-def test_evaluation_is_honest():
-    """ELBO below the evidence, evidences of two families within their errors, k-hat sane."""
-    factor, full = fitted("factor"), fitted("full")
-    for fit in (factor, full):
-        assert fit.elbo < fit.log_evidence < fit.elbo + 1
-        assert 0 < float(fit.elbo_se) < 0.1
-        assert float(fit.pareto_k) < 0.7
-        assert int(fit.num_rejected) == 0
-        assert int(fit.status) == Status.CONVERGED
-    assert abs(float(factor.log_evidence - full.log_evidence)) < 0.3
+@pytest.mark.parametrize("name", ["factor", pytest.param("full", marks=pytest.mark.acceptance)])
+def test_evaluation_is_honest(name):
+    """ELBO below the evidence, of which two families say the same; k-hat is sane."""
+    fit = fitted(name)
+    assert fit.elbo < fit.log_evidence < fit.elbo + 1
+    assert 0 < float(fit.elbo_se) < 0.1
+    assert float(fit.pareto_k) < 0.7
+    assert int(fit.num_rejected) == 0
+    assert int(fit.status) == Status.CONVERGED
+    assert abs(float(fit.log_evidence - fitted("factor").log_evidence)) < 0.3
+
+
+def test_chains_have_no_elbo():
     assert np.isnan(fitted("nuts").elbo)
 
 

@@ -229,6 +229,7 @@ def test_spearman_is_the_integral_of_the_mixture(family, tolerance):
         np.testing.assert_allclose(flat.kendall[0, 1], expected, atol=tolerances.RANK_CORRELATION)
 
 
+@pytest.mark.acceptance
 def test_rank_correlations_over_the_square_are_those_by_orthants():
     """The same rule over the unit square, on a pair whose orthant formulas are known."""
     rho, skewness = jnp.asarray(RHO), jnp.asarray([0.7, -0.3])
@@ -268,7 +269,7 @@ def test_most_asymmetric_skew_t_pair():
     np.testing.assert_allclose(own, found.value, atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_most_asymmetric_pair_among_several_maxima():
     """A random search of 512 walkers found it, and 6e6 draws confirm it to 2e-3."""
     sahu = copulas.maximal_asymmetry(copulas.SahuSkewTCopula, 0.05, 12.0)
