@@ -147,9 +147,8 @@ def _largest(family: Any, level, nu):
         value = jnp.where(is_better, highest, value)
         return (value, place), jnp.max(value)
 
-    turns = tuple(
-        jnp.asarray(part, part.dtype if part.dtype == bool else dtype) for part in _turns()
-    )
+    is_near, offsets = _turns()
+    turns = is_near, jnp.asarray(offsets, dtype)
     nowhere = jnp.full(NUM_QUARTERS, -jnp.inf, dtype), jnp.zeros((NUM_QUARTERS, 3), dtype)
     (value, place), history = jax.lax.scan(look, nowhere, turns)
     place, value = place[jnp.argmax(value)], history[-1]
