@@ -18,9 +18,9 @@ def normal_quadrant(x, y, rho):
     return 0.5 * (ndtr(x) + ndtr(y)) - parts - 0.5 * (x * y < 0)
 
 
-def mixing(nu):
+def mixing(nu, num_nodes=240):
     """Nodes of `sqrt(W)` and weights; trapezoid in log W, which converges exponentially."""
-    log_w = np.linspace(-30 / nu - 4, np.log(1 + 90 / nu) + 1, 240)
+    log_w = np.linspace(-30 / nu - 4, np.log(1 + 90 / nu) + 1, num_nodes)
     log_density = 0.5 * nu * (log_w + np.log(nu / 2) - np.exp(log_w)) - gammaln(nu / 2)
     return np.exp(0.5 * log_w), np.exp(log_density) * (log_w[1] - log_w[0])
 
@@ -41,9 +41,9 @@ def skew_t_quadrant(x, y, rho, first, second, nu):
     return weights @ normal_quadrant(a, b, (rho - first * second) / np.prod(spread)) @ shares
 
 
-def gh_quadrant(x, y, rho, first, second, nu):
+def gh_quadrant(x, y, rho, first, second, nu, num_nodes=240):
     """Of Demarta and McNeil: `X | W ~ N(gamma / W, Omega / W)`."""
-    root, weights = mixing(nu)
+    root, weights = mixing(nu, num_nodes)
     return weights @ normal_quadrant(x * root - first / root, y * root - second / root, rho)
 
 

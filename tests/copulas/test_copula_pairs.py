@@ -207,6 +207,23 @@ def test_draws_are_one_copula_each(monkeypatch):
     assert found.asymmetry.shape == (num_draws, 3, 3)
 
 
+@pytest.mark.parametrize(
+    ("rho", "first", "second", "nu", "tolerance"),
+    [
+        (0.999984, 1.05, -68.43, 2.5, 1e-7),
+        (-0.999, 9.84, -8.02, 2.5, 2e-9),
+        (0.910904, -0.23, -29.79, 5.0, 2e-9),
+    ],
+)
+def test_gh_quadrants_at_their_extremes(rho, first, second, nu, tolerance):
+    """Steep in W, so that the mixture needs many nodes."""
+    copula = pair_of(copulas.GHSkewTCopula, first, second, rho, nu)
+    x, y = (float(v) for v in copula.quantile(jnp.full(2, 0.5), jnp.asarray([first, second])))
+    place = (jnp.asarray(v) for v in (x, y, rho, first, second))
+    expected = copula_mixtures.gh_quadrant(x, y, rho, first, second, nu, num_nodes=40_000)
+    np.testing.assert_allclose(copula.quadrant(*place), expected, atol=tolerance)
+
+
 # --- rank correlations --------------------------------------------------------------------------
 
 
