@@ -31,7 +31,7 @@ from jaxpapers import copulas, engine, frames
 from jaxpapers.plots import asymmetric_pairs
 from jaxpapers.plots.style import render_png
 
-engine.compile_quickly()  # before anything is computed: half the compile time on a CPU
+engine.compile_quickly()  # before anything is computed: shorter compile times on a CPU
 jax.config.update("jax_enable_x64", True)
 
 NAMES = ["JPM", "BAC", "XOM", "CVX", "KO", "PEP"]

@@ -10,7 +10,7 @@ VERSIONS = ((0, 10),)
 
 
 def compile_quickly() -> bool:
-    """Has XLA compile programs for CPUs in about half the time, until the process ends.
+    """Has XLA compile programs for CPUs in .6 of the time or less, until the process ends.
 
     Sets `--xla_cpu_use_fusion_emitters=false` in the environment variable `XLA_FLAGS`, where the
     flag is not set already. To be called before anything is computed; later it has no effect.
