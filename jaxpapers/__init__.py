@@ -1,10 +1,10 @@
 """Four papers as one numerical engine on JAX: fast, tested, and the same on CPU and GPU.
 
 `jaxpapers.copulas`: skew-t factor copulas by variational Bayes. `jaxpapers.ranks`: regressions
-with ranks and the inference that is right for them. Both stand on `jaxpapers.numerics` (special
-kernels) and `jaxpapers.engine` (how programs run). On them stand `jaxpapers.frames` (data frames
-and formulas), `jaxpapers.plots` (figures) and `jaxpapers.experiments` (the papers' tables and
-figures as recipes).
+with ranks and the inference that is right for them. `jaxpapers.auctions`: token auctions between
+language models. All stand on `jaxpapers.numerics` (special kernels) and `jaxpapers.engine` (how
+programs run). On them stand `jaxpapers.frames` (data frames and formulas), `jaxpapers.plots`
+(figures) and `jaxpapers.experiments` (the papers' tables and figures as recipes).
 
 Subpackages load on first use; importing this package touches no device.
 """
@@ -13,12 +13,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import copulas, engine, experiments, frames, numerics, plots, ranks
+    from . import auctions, copulas, engine, experiments, frames, numerics, plots, ranks
 
 __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "auctions",
     "copulas",
     "engine",
     "experiments",

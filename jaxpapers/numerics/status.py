@@ -22,8 +22,12 @@ class Status(enum.IntEnum):
     DETERMINISTIC = 24
     INCOMPLETE = 25
     NEARLY_SINGULAR = 26
+    NOT_MONOTONE = 27
+    DISJOINT = 28
     NO_BRACKET = 30
     MAX_STEPS = 31
+    INVALID_BIDS = 32
+    NOT_A_DISTRIBUTION = 33
 
     @property
     def is_failure(self) -> bool:
@@ -37,6 +41,8 @@ _FAILURES = frozenset(
         Status.SINGULAR,
         Status.NO_BRACKET,
         Status.MAX_STEPS,
+        Status.INVALID_BIDS,
+        Status.NOT_A_DISTRIBUTION,
     }
 )
 
@@ -80,6 +86,15 @@ _MESSAGES = {
         "Two assets are nearly copies of each other, so that their loadings are hardly bounded; "
         "the dependence of all others stands. Leave out one of the two."
     ),
+    Status.NOT_MONOTONE: (
+        "The probability of the token is not monotone in an agent's bid, so no single bid brought "
+        "the agent the token: its switch bid is NaN. Use expected payments, or the linear rule."
+    ),
+    Status.DISJOINT: (
+        "Every token is excluded by an agent with a positive bid, so the product of distributions "
+        "is 0: the platform's distribution was used, without one the plain mean, and nobody is "
+        "charged. Use the linear rule, or distributions without zeros."
+    ),
     Status.NO_BRACKET: (
         "The function has the same sign at both ends of the interval, so no root is bracketed. "
         "Widen the interval or check the function."
@@ -87,6 +102,13 @@ _MESSAGES = {
     Status.MAX_STEPS: (
         "The largest number of steps was reached before the tolerance was met. "
         "Allow more steps, loosen the tolerance, or start from the returned state."
+    ),
+    Status.INVALID_BIDS: (
+        "A bid is negative, NaN or infinite. Bids must be finite and at least 0."
+    ),
+    Status.NOT_A_DISTRIBUTION: (
+        "Probabilities do not sum to one. Give natural logarithms of probabilities, as "
+        "jax.nn.log_softmax makes them from logits."
     ),
 }
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from algorithms import Exploding
 
-from jaxpapers import copulas, engine, frames, numerics, plots, ranks
+from jaxpapers import auctions, copulas, engine, frames, numerics, plots, ranks
 
 NUM_OBS = 40
 NUM_GROUPS = 3
@@ -85,6 +85,18 @@ class Pair:
         rho = 0.5 * jnp.tanh(self.child[0])
         correlation = jnp.asarray([[1, rho], [rho, 1]])
         return copulas.TCopula.from_correlation(correlation, nu=3 + self.weight)
+
+    @property
+    def auction(self):
+        """Bids of two agents and their log-probabilities of three tokens."""
+        bids = 0.2 + jax.nn.softplus(self.parent[:2] + self.child[:2])
+        return bids, jax.nn.log_softmax(self.child[2:8].reshape(2, 3))
+
+    @property
+    def speakers(self):
+        """Two Markov models of three tokens."""
+        tables = jax.nn.log_softmax(self.rows[:, :9].reshape(2, 3, 3))
+        return [auctions.MarkovBidder(table) for table in tables]
 
     @property
     def posterior(self):
@@ -208,6 +220,75 @@ COPULAS = {
     "energy_score": lambda d: copulas.energy_score(d.rows.T, d.rows[:, 1]),
 }
 
+LINEAR = auctions.LinearRule()
+PROMPT = jnp.zeros(1, jnp.int32)
+
+
+def _texts(d, **settings):
+    bids, _ = d.auction
+    return _arrays(
+        auctions.replicate(
+            KEY, LINEAR, d.speakers, bids, PROMPT, num_tokens=2, num_replicates=6, **settings
+        )
+    )
+
+
+def _next(d):
+    return auctions.step_all(d.speakers, auctions.init_all(d.speakers, PROMPT), jnp.zeros(2, int))
+
+
+AUCTIONS = {
+    "clear": lambda d: auctions.clear(KEY, LINEAR, *d.auction, payment=auctions.Myerson()).payments,
+    "influence": lambda d: auctions.influence(LINEAR, *d.auction).influence,
+    "expected_payments": lambda d: auctions.expected_payments(LINEAR, *d.auction).payments,
+    "expected_charges": lambda d: auctions.expected_charges(
+        LINEAR, *d.auction, payment=auctions.VCG()
+    ),
+    "generate": lambda d: _arrays(
+        auctions.generate(KEY, LINEAR, d.speakers, d.auction[0], PROMPT, num_tokens=2)
+    ),
+    "replicate": lambda d: _texts(d, batch_size=3),
+    "read": lambda d: auctions.read(d.speakers, PROMPT, jnp.asarray([1, 2], jnp.int32)),
+    "compare": lambda d: (
+        auctions.compare(
+            *(jax.nn.softmax(x) for x in (d.child[:3], d.parent[:3], d.child[3:6]))
+        ).shortfall
+    ),
+    "check_monotonicity": lambda d: (
+        100
+        * auctions.check_monotonicity(auctions.LogLinearRule(), *d.auction, num_bids=5).violation
+    ),
+    "check_payments": lambda d: (
+        1e-4  # bids of up to a million
+        * auctions.check_payments(
+            LINEAR, *d.auction, payment=auctions.NoPayment(), num_bids=5
+        ).violation
+    ),
+    "check_unbiased": lambda d: (
+        auctions.check_unbiased(
+            KEY, LINEAR, *d.auction, payment=auctions.OneDraw(), num_draws=4
+        ).violation
+    ),
+    "crossed_tokens": lambda d: auctions.crossed_tokens(*d.auction),
+    "find_violations": lambda d: (
+        auctions.find_violations(
+            KEY,
+            auctions.LogLinearRule(),
+            num_restarts=6,
+            num_steps=4,
+            learning_rate=0.3 * d.weight,
+        ).violation
+    ),
+    "init_all": lambda d: _next(d)[0],
+    "step_all": lambda d: _next(d)[0],
+    "dirichlet_markov": lambda d: (
+        auctions.dirichlet_markov(KEY, vocab_size=3, concentration=0.5 + d.weight).log_transitions
+    ),
+    "zipf_markov": lambda d: (
+        auctions.zipf_markov(KEY, vocab_size=3, exponent=0.5 + d.weight).log_transitions
+    ),
+}
+
 NUMERICS = {
     "find_root": lambda d: (
         numerics.find_root(lambda v, a: v**3 - a, -9.0, 9.0, jnp.sum(d.child)).value
@@ -307,6 +388,7 @@ PLOTS = {
 }  # fmt: skip
 
 CASES = {
+    "auctions": AUCTIONS,
     "copulas": COPULAS,
     "ranks": RANKS,
     "numerics": NUMERICS,
@@ -318,6 +400,7 @@ CASES = {
 
 # Verbs that are spread over devices by their own argument: functions of a pair and a mesh.
 MESH_CASES = {
+    "auctions": {"replicate": lambda d, mesh: _texts(d, batch_size=2, mesh=mesh)},
     "ranks": {
         "bootstrap": lambda d, mesh: _resampled(d, batch_size=2, mesh=mesh),
         "multiplier_bootstrap": lambda d, mesh: _perturbed(d, batch_size=2, mesh=mesh),
