@@ -16,7 +16,8 @@ Promises, *jit · vmap · grad · shard*:
 ``read``               | yes | yes | yes: in the models' numbers | yes
 ``compare``            | yes | yes | yes: the shortfall | yes
 ``check_monotonicity`` | yes | yes | yes: the violation | yes
-``check_payments``     | yes | yes | yes: the violation | yes
+``check_payments``, ``check_rationality``, ``check_incentives``, ``check_consistency`` | yes
+| yes | yes: the violation | yes
 ``check_unbiased``     | yes | yes | yes: the violation | yes
 ``crossed_tokens``     | yes | yes | no: no floats | yes
 ``find_violations``    | yes | yes | no: a search | yes
@@ -60,6 +61,7 @@ from .checkers import (
     check_unbiased,
     crossed_tokens,
 )
+from .incentives import check_consistency, check_incentives, check_rationality
 from .model import BaseModelRule, CalledRule, LinearRule, LogLinearRule, Rule
 from .payments import (
     VCG,
@@ -75,7 +77,7 @@ from .preferences import Preference, compare
 from .results import Clearing, ExpectedPayments, Generation, Influence
 from .samplers import Ancestral, ExponentialRace, InverseCDF, Sampler
 from .search import Counterexamples, find_violations
-from .simulate import TokenAuction, generate, read, replicate
+from .simulate import Conversation, TokenAuction, generate, read, replicate
 from .solve import clear, expected_charges, expected_payments, influence
 
 __all__ = [
@@ -92,6 +94,7 @@ __all__ = [
     "CalledRule",
     "Certificate",
     "Clearing",
+    "Conversation",
     "Counterexamples",
     "ExpectedPayments",
     "ExponentialRace",
@@ -121,8 +124,11 @@ __all__ = [
     "WordTokenizer",
     "brand_bidders",
     "brand_texts",
+    "check_consistency",
+    "check_incentives",
     "check_monotonicity",
     "check_payments",
+    "check_rationality",
     "check_unbiased",
     "clear",
     "compare",

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from .. import engine
 from ..engine import Algorithm, Status
 from .bidders import Bidder, SharedBidder, init_all, num_agents, step_all
+from .bidders.bidder import check_prompt
 from .checks import check_bids, check_kind
 from .model import Rule
 from .payments import Payment, SecondPrice
@@ -299,7 +300,8 @@ def _conversation(rule, bidders, bids, prompt, num_tokens, platform):
     bids = check_bids(bids, num_tokens, size)
     data = Conversation(tuple(bidders), prompt, bids, platform)
     num_agents(_readers(data))
-    _prompts(data, size + (platform is not None))
+    for one in _prompts(data, size + (platform is not None)):
+        check_prompt("prompt", one, bidders[0].vocab_size)
     eqx.filter_eval_shape(lambda d: rule.aggregate(*_said(d, size)), data)
     return data
 

@@ -264,6 +264,24 @@ AUCTIONS = {
             LINEAR, *d.auction, payment=auctions.NoPayment(), num_bids=5
         ).violation
     ),
+    "check_rationality": lambda d: (
+        auctions.check_rationality(
+            LINEAR, *d.auction, payment=auctions.AllPay(), num_bids=5
+        ).violation
+    ),
+    "check_incentives": lambda d: (
+        auctions.check_incentives(
+            LINEAR, *d.auction, payment=auctions.FirstPrice(), num_bids=5
+        ).violation
+    ),
+    "check_consistency": lambda d: (
+        auctions.check_consistency(
+            auctions.LogLinearRule(),
+            jnp.stack([d.auction[0], 3 * d.auction[0]]),
+            d.auction[1],
+            num_bids=5,
+        ).violation
+    ),
     "check_unbiased": lambda d: (
         auctions.check_unbiased(
             KEY, LINEAR, *d.auction, payment=auctions.OneDraw(), num_draws=4
