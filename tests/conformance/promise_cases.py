@@ -265,9 +265,7 @@ AUCTIONS = {
         ).violation
     ),
     "check_rationality": lambda d: (
-        auctions.check_rationality(
-            LINEAR, *d.auction, payment=auctions.AllPay(), num_bids=5
-        ).violation
+        auctions.check_rationality(LINEAR, *d.auction, payment=auctions.VCG(), num_bids=5).violation
     ),
     "check_incentives": lambda d: (
         auctions.check_incentives(
@@ -276,10 +274,11 @@ AUCTIONS = {
     ),
     "check_consistency": lambda d: (
         auctions.check_consistency(
-            auctions.LogLinearRule(),
-            jnp.stack([d.auction[0], 3 * d.auction[0]]),
+            auctions.LogLinearRule(1.0),
+            jnp.stack([d.auction[0], 9 * d.auction[0]]),
             d.auction[1],
-            num_bids=5,
+            jax.nn.log_softmax(d.child[8:11]),
+            num_bids=9,
         ).violation
     ),
     "check_unbiased": lambda d: (
