@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import allocator
 
 SCRIPT = Path(__file__).resolve()
-SUITES = ("ranks", "copulas")
+SUITES = ("ranks", "copulas", "auctions")
 ALL = "all"
 RESULTS = SCRIPT.with_name("results")
 LEAST_REPEATS = 9

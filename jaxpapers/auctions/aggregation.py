@@ -12,9 +12,11 @@ from ..engine import Status
 from ..numerics import gauss_legendre, matmul
 from .rivals import Rivals, weighted_logs
 from .tilt import Line, Tilt, gap_of_exponential, integrated_payment
-from .tokens import sum_over_tokens
+from .tokens import over_chunks, sum_over_tokens
 
 NUM_NODES = 64
+FIRST, OTHERS = slice(0, 1), slice(1, None)
+"""Rows of weights: that of the mixture, and those without each agent."""
 
 
 class Distributions(NamedTuple):
@@ -273,7 +275,7 @@ class TiltAggregation(Aggregation):
             has_platform,
             is_relative,
         )
-        normalisers = jax.nn.logsumexp(bare._sums(rows), axis=1)
+        normalisers = bare._normalisers()
         is_empty = (normalisers == -jnp.inf) & ~is_idle
         return eqx.tree_at(
             lambda a: (a.log_normalisers, a.is_idle, a.is_empty),
@@ -283,13 +285,13 @@ class TiltAggregation(Aggregation):
 
     def log_mixture(self):
         """Logarithm of the normalised weighted product."""
-        return self._logs(self.rows)[0]
+        return self._logs(self.rows, FIRST)[0]
 
     def at(self, rows):
         """Normalised products; every bid pulls towards the mixture itself."""
-        masses = jnp.exp(self._logs(rows))
-        targets = jnp.broadcast_to(masses[0], masses[1:].shape)
-        return Distributions(masses[0], masses[1:], targets)
+        mixture = jnp.exp(self._logs(rows, FIRST)[0])
+        others = jnp.exp(self._logs(rows, OTHERS))
+        return Distributions(mixture, others, jnp.broadcast_to(mixture, others.shape))
 
     def is_void(self):
         """Where the agents' supports have no token in common."""
@@ -348,7 +350,7 @@ class TiltAggregation(Aggregation):
 
     def tilts(self) -> Tilt:
         """Path of every agent, stacked."""
-        others = self._logs(self.rows)[1:]
+        others = self._logs(self.rows, OTHERS)
         base = self.rows[-1:] if self.is_relative else others
         agents = self.rows[: self.num_agents]
         has_base = base > -jnp.inf
@@ -369,16 +371,31 @@ class TiltAggregation(Aggregation):
         _, y = jax.lax.fori_loop(0, 50, halve, (jnp.zeros_like(end), end))
         return scale * (y if self.is_relative else jnp.expm1(y))
 
-    def _sums(self, rows):
+    def _normalisers(self):
+        """Logarithms of the sums of weighted products, mean by mean."""
+
+        def of_means(means):
+            def largest_and_sum(rows):
+                sums = self._sums(rows, means)
+                largest = jnp.max(sums, axis=1, keepdims=True)
+                finite = jnp.where(largest > -jnp.inf, largest, 0)
+                return largest, jnp.sum(jnp.exp(sums - finite), axis=1, keepdims=True)
+
+            largest, totals = over_chunks(self.rows, largest_and_sum)
+            return jax.nn.logsumexp(largest, axis=1, b=totals)
+
+        return jnp.concatenate([of_means(FIRST), of_means(OTHERS)])
+
+    def _sums(self, rows, means):
         """Weighted logarithms before they are normalised."""
-        sums = weighted_logs(self.weights, rows)
+        sums = weighted_logs(self.weights[means], rows)
         return jnp.where(rows[-1:] == -jnp.inf, -jnp.inf, sums) if self.is_relative else sums
 
-    def _logs(self, rows):
-        """Logarithms of the mixture and of those without each agent."""
-        logs = self._sums(rows) - self.log_normalisers[:, None]
+    def _logs(self, rows, means):
+        """Logarithms of the mixture, or of those without each agent."""
+        logs = self._sums(rows, means) - self.log_normalisers[means][:, None]
         plain = rows[-1] if self.has_platform else _log_mean(rows)
-        return jnp.where(self.is_idle[:, None], plain[None], logs)
+        return jnp.where(self.is_idle[means][:, None], plain[None], logs)
 
     def _unless_void(self, values):
         return jnp.where(self.is_empty, 0, values)
@@ -524,9 +541,9 @@ def payment_per_distance(
 
 def _share(own_bids, total):
     """`b / (b + B)`, 0 where the own bid is."""
-    is_bidding = own_bids > 0
-    whole = jnp.where(is_bidding, own_bids, 1) + total
-    return jnp.where(is_bidding, own_bids / whole, 0)
+    whole = own_bids + total
+    has_bids = whole > 0
+    return jnp.where(has_bids, own_bids / jnp.where(has_bids, whole, 1), 0)
 
 
 def _log_mean(rows):

@@ -72,7 +72,9 @@ def weighted_logs(
     Returns:
         One sum per row of weights.
     """
-    weights = weights[:, :, None]
-    has_weight = weights != 0
-    terms = weights * jnp.where(has_weight, rows[None], 0)
-    return jnp.sum(jnp.where(has_weight, terms, 0), axis=1)
+    total = jnp.zeros((weights.shape[0], rows.shape[1]), rows.dtype)
+    for weight, row in zip(weights.T, rows, strict=True):
+        has_weight = (weight != 0)[:, None]
+        term = weight[:, None] * jnp.where(has_weight, row[None], 0)
+        total = total + jnp.where(has_weight, term, 0)
+    return total

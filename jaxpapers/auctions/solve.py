@@ -1,5 +1,6 @@
 """Clearing one token: draw, counterfactuals, influence, payments."""
 
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -16,7 +17,7 @@ from .model import Rule, auction
 from .payments import Payment, Sale, SecondPrice
 from .results import Clearing, ExpectedPayments, Influence
 from .samplers import InverseCDF, Sampler
-from .tokens import by_block, draw_token, over_chunks
+from .tokens import CHUNK, by_block, draw_token, over_chunks
 
 TOKEN, HEIGHT, COUNTERFACTUAL, PAYMENT = range(4)
 
@@ -26,13 +27,15 @@ class Sweep(NamedTuple):
 
     Attributes:
         mixture: q.
+        kept: `(p_-i - target)_+`, by agent.
         sums: of q over blocks of tokens.
-        losses: of `(p_-i - target)_+` over blocks, by agent.
+        losses: of what is kept over blocks, by agent.
         distances: total variation between each agent's target and the others.
         status: OK, or what is wrong with the auction.
     """
 
     mixture: Float[Array, " vocab"]
+    kept: Float[Array, "agent vocab"]
     sums: Float[Array, " block"]
     losses: Float[Array, "agent block"]
     distances: Float[Array, " agent"]
@@ -107,7 +110,7 @@ def _clear(key, rule, bids, log_probs, platform, payment, sampler):
     height = column.mixture[0] * jax.random.uniform(keys[HEIGHT], (), bids.dtype)
     switch = aggregation.switch_bids(token, column, height)
     influence = aggregation.influence(bids, sweep.distances)
-    replaced = _replacements(keys[COUNTERFACTUAL], aggregation, sweep.losses)
+    replaced = _replacements(keys[COUNTERFACTUAL], aggregation, sweep)
     sale = Sale(aggregation, sweep.distances, influence, switch)
     return Clearing(
         token=token,
@@ -265,13 +268,13 @@ def _swept(aggregation, log_probs):
 
     def parts(rows):
         found = aggregation.at(rows)
-        losses = jnp.maximum(found.others - found.targets, 0)
-        return found.mixture, by_block(found.mixture), by_block(losses)
+        losses = _losses(found)
+        return found.mixture, losses, by_block(found.mixture), by_block(losses)
 
-    mixture, sums, losses = over_chunks(aggregation.rows, parts)
+    mixture, kept, sums, losses = over_chunks(aggregation.rows, parts)
     masses = over_chunks(log_probs, lambda rows: by_block(jnp.exp(rows)))
     status = _status(aggregation, jnp.sum(masses, axis=1), jnp.sum(sums))
-    return Sweep(mixture, sums, losses, jnp.sum(losses, axis=1), status)
+    return Sweep(mixture, kept, sums, losses, jnp.sum(losses, axis=1), status)
 
 
 def _status(aggregation, masses, total):
@@ -284,15 +287,21 @@ def _status(aggregation, masses, total):
     return jnp.where(is_bad, Status.INVALID_BIDS, status).astype(jnp.int32)
 
 
-def _replacements(key, aggregation, losses):
+def _replacements(key, aggregation, sweep):
     """A token by agent from what the agent took away."""
-    uniforms = jax.random.uniform(key, (aggregation.num_agents,), losses.dtype)
+    uniforms = jax.random.uniform(key, (aggregation.num_agents,), sweep.losses.dtype)
+    if sweep.kept.shape[1] <= CHUNK:  # computed as a whole, and still in the cache
+        rows, masses_of = sweep.kept, lambda losses, agent: losses[agent]
+    else:
+        rows, masses_of = aggregation.rows, lambda rows, agent: _losses(aggregation.at(rows))[agent]
 
     def one(agent, uniform):
-        def masses_of(rows):
-            found = aggregation.at(rows)
-            return jnp.maximum(found.others[agent] - found.targets[agent], 0)
-
-        return draw_token(uniform, losses[agent], aggregation.rows, masses_of)
+        masses = partial(masses_of, agent=agent)
+        return draw_token(uniform, sweep.losses[agent], rows, masses)
 
     return jax.vmap(one)(jnp.arange(aggregation.num_agents), uniforms)
+
+
+def _losses(found):
+    """What each agent takes away from the others' distribution, by token."""
+    return jnp.maximum(found.others - found.targets, 0)

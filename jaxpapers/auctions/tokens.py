@@ -9,6 +9,8 @@ from jaxtyping import Array, Float, Int, PyTree
 
 BLOCK = 256
 """Tokens of one block: a draw looks up its block first."""
+WIDTH = 16
+"""Places that are searched at once."""
 CHUNK = 32 * BLOCK
 """Tokens computed at once, so that what is computed of them is read from the cache."""
 
@@ -85,11 +87,12 @@ def draw_place(
     Returns:
         The place, and the level less what lies before it.
     """
-    upto = jnp.cumsum(masses)
-    last = jnp.max(jnp.where(masses > 0, jnp.arange(masses.shape[0]), 0))
-    place = jnp.minimum(jnp.sum(upto <= level), last).astype(jnp.int32)
-    before = jnp.where(place > 0, upto[jnp.maximum(place - 1, 0)], 0)
-    return place, level - before
+    if masses.shape[0] <= WIDTH:
+        return _first_place(level, masses)
+    groups = jnp.pad(masses, (0, -masses.shape[0] % WIDTH)).reshape(-1, WIDTH)
+    group, rest = draw_place(level, jnp.sum(groups, axis=1))
+    place, rest = _first_place(rest, groups[group])
+    return group * WIDTH + place, rest
 
 
 def draw_token(
@@ -113,9 +116,22 @@ def draw_token(
     size = min(BLOCK, rows.shape[1])
     start = jnp.minimum(block * BLOCK, rows.shape[1] - size)
     columns = jax.lax.dynamic_slice_in_dim(rows, start, size, axis=1)
-    places = start + jnp.arange(size, dtype=jnp.int32)
-    masses = jnp.where(places >= block * BLOCK, masses_of(columns), 0)
+    masses = masses_of(columns)
+    if rows.shape[1] % BLOCK:
+        places = start + jnp.arange(size, dtype=jnp.int32)
+        masses = jnp.where(places >= block * BLOCK, masses, 0)
     return start + draw_place(level, masses)[0]
+
+
+def _first_place(level, masses):
+    """As `draw_place`, among few."""
+    size = masses.shape[0]
+    triangle = jnp.tri(size, dtype=masses.dtype)
+    upto = jnp.sum(triangle * masses[None], axis=1)
+    last = jnp.max(jnp.where(masses > 0, jnp.arange(size, dtype=jnp.int32), 0))
+    place = jnp.minimum(jnp.sum(upto <= level, dtype=jnp.int32), last)
+    before = jnp.where(place > 0, upto[jnp.maximum(place - 1, 0)], 0)
+    return place, jnp.maximum(level - before, 0)
 
 
 def _joined(values):

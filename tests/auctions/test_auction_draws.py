@@ -124,7 +124,11 @@ def test_log_linear_switch_bids_are_where_the_probability_passes_the_height():
             token = int(sold.token)
             for agent in np.flatnonzero(np.asarray(sold.switch_bids) > 0):
                 bids = np.where(np.arange(3) == agent, float(sold.switch_bids[agent]), BIDS)
-                assert oracle.log_linear(bids, PROBS)[token] == pytest.approx(height, rel=1e-5)
+                probability = oracle.log_linear(bids, PROBS)[token]
+                if sold.switch_bids[agent] < 1e-9:  # the first agent's veto moves all at once
+                    assert probability > height
+                    continue
+                assert probability == pytest.approx(height, rel=1e-5)
                 found += 1
         assert found > 10
 

@@ -296,6 +296,37 @@ AUCTIONS = {
             learning_rate=0.3 * d.weight,
         ).violation
     ),
+    "measure": lambda d: auctions.measure(LINEAR, *d.auction).entropy,
+    "total_value": lambda d: auctions.total_value(d.child[:2], d.auction[0]),
+    "regret": lambda d: auctions.regret(LINEAR, *d.auction, jax.nn.softmax(d.parent[3:6])).regret,
+    "utility": lambda d: (
+        auctions.utility(LINEAR, d.child[:2], *d.auction, payment=auctions.FirstPrice()).utilities
+    ),
+    "best_response": lambda d: (
+        auctions.best_response(
+            LINEAR, 3 * d.auction[0], *d.auction, payment=auctions.FirstPrice()
+        ).bids
+    ),
+    "equilibrium": lambda d: (
+        auctions.equilibrium(LINEAR, *d.auction, payment=auctions.FirstPrice(), num_steps=3).bids
+    ),
+    "bid_repeatedly": lambda d: (
+        auctions.bid_repeatedly(
+            KEY, LINEAR, auctions.GradientPlay(auctions.FirstPrice(), 0.3), *d.auction, num_rounds=2
+        ).rounds.bids
+    ),
+    "frontier": lambda d: auctions.frontier([LINEAR], *(x[None] for x in d.auction)).revenue,
+    "hedge_rate": lambda d: auctions.hedge_rate(num_bids=4, num_rounds=9, width=0.5 + d.weight),
+    "pareto_efficient": lambda d: auctions.pareto_efficient(d.rows[:, :5].T),
+    "sell_text": lambda d: auctions.sell_text(d.auction[0]).payments,
+    "sell_segment": lambda d: (
+        auctions.sell_segment(KEY, d.auction[0], d.counts[:2]).expected_payments
+    ),
+    "sell_candidate": lambda d: (
+        auctions.sell_candidate(
+            KEY, d.rows[:, :3], d.parent[3:6], temperature=0.5 + d.weight
+        ).payments
+    ),
     "init_all": lambda d: _next(d)[0],
     "step_all": lambda d: _next(d)[0],
     "dirichlet_markov": lambda d: (
