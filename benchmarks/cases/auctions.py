@@ -1,4 +1,4 @@
-"""The cases of the auction benchmark: one step over large vocabularies, and texts of Markov bidders."""
+"""The cases of the auction benchmark: one step over large vocabularies, texts of Markov bidders."""
 
 import functools
 from functools import partial
@@ -146,7 +146,7 @@ def build_log_linear(vocab_size):
         return 0.0 if is_sound and (paid >= -1e-6).all() else float("inf")
 
     def token_error(tokens):
-        return 0.0 if ((0 <= tokens) & (tokens < vocab_size)).all() else float("inf")
+        return 0.0 if ((tokens >= 0) & (tokens < vocab_size)).all() else float("inf")
 
     return [
         _ours(

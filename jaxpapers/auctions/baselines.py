@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from .. import engine
 from ..engine import Status
 from ..numerics import matmul
-from .aggregation import payment_per_distance
+from .linear import payment_per_distance
 from .model import as_number, check_weight
 from .tilt import Tilt
 from .tokens import draw_place
@@ -268,7 +268,8 @@ def _divergence_of_tilt(without, tilt):
     """`KL(q || q_-i)`; the mean of the tilt does not matter, and without it less is rounded."""
     has_weight = without > -jnp.inf
     mean = jnp.sum(jnp.where(has_weight, jnp.exp(without) * tilt, 0))
-    return Tilt.of(without, tilt - mean).divergence(jnp.ones((), tilt.dtype))
+    path, one = Tilt.of(without, tilt - mean), jnp.ones((), tilt.dtype)
+    return jnp.sum(path.gaps(one, path.log_partition(one)))
 
 
 def _is_bid(bids):

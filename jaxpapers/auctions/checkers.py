@@ -7,8 +7,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .. import engine
-from .aggregation import TiltAggregation
 from .checks import check_distributions, check_kind
+from .log_linear import TiltAggregation
 from .model import LogLinearRule, Rule, auction
 from .payments import Payment, SecondPrice
 from .preferences import rounding, shortfalls

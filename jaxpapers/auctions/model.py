@@ -9,12 +9,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .. import engine
-from .aggregation import (
-    Aggregation,
-    CalledAggregation,
-    LinearAggregation,
-    TiltAggregation,
-)
+from .aggregation import Aggregation
+from .called import CalledAggregation
+from .linear import LinearAggregation
+from .log_linear import TiltAggregation
 from .rivals import Rivals
 
 

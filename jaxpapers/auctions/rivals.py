@@ -78,3 +78,20 @@ def weighted_logs(
         term = weight[:, None] * jnp.where(has_weight, row[None], 0)
         total = total + jnp.where(has_weight, term, 0)
     return total
+
+
+def share_of(
+    own_bids: Float[Array, " agent"], total: Float[Array, " agent"]
+) -> Float[Array, " agent"]:
+    """`b / (b + B)`, 0 where the own bid is.
+
+    Args:
+        own_bids: b.
+        total: B, of the others.
+
+    Returns:
+        In [0, 1].
+    """
+    whole = own_bids + total
+    has_bids = whole > 0
+    return jnp.where(has_bids, own_bids / jnp.where(has_bids, whole, 1), 0)

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .aggregation import Aggregation, LinearAggregation
+from .aggregation import Aggregation
+from .linear import LinearAggregation
 from .tokens import by_block, draw_place, draw_token, over_chunks
 
 

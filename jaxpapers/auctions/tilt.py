@@ -76,12 +76,25 @@ class Tilt(eqx.Module):
         Returns:
             The logarithm of the sum of `r_t exp(theta s_t)` over common tokens.
         """
+        return joined_partition(jax.tree.map(lambda x: x[None], self.partition_parts(theta)))
+
+    def partition_parts(self, theta: Float[Array, ""]) -> "PartitionParts":
+        """What `A(theta)` is joined from, of some tokens.
+
+        Args:
+            theta: above 0.
+
+        Returns:
+            Sums over the tokens.
+        """
         moves = theta * self.slopes
-        is_slight = jnp.max(jnp.abs(moves)) < SMALL
         gain = jnp.sum(self.reference * jnp.expm1(jnp.clip(moves, -SMALL, SMALL))) - self.vetoed
-        slight = jnp.log1p(jnp.where(is_slight, gain, 0))
-        whole = jax.nn.logsumexp(jnp.where(self.is_common, self._finite_logs + moves, -jnp.inf))
-        return jnp.where(is_slight, slight, whole)
+        logs = jnp.where(self.is_common, self._finite_logs + moves, -jnp.inf)
+        largest = jnp.max(logs)
+        finite = jnp.where(largest > -jnp.inf, largest, 0)
+        return PartitionParts(
+            gain, jnp.max(jnp.abs(moves)), largest, jnp.sum(jnp.exp(logs - finite))
+        )
 
     def probabilities(
         self, theta: Float[Array, ""], log_partition: Float[Array, ""]
@@ -98,37 +111,41 @@ class Tilt(eqx.Module):
         logs = self._finite_logs + theta * self.slopes - log_partition
         return jnp.where(self.is_common, jnp.exp(logs), 0)
 
-    def influence(self, theta: Float[Array, ""]) -> Float[Array, ""]:
-        """Total variation between `q(theta)` and the distribution without the agent.
+    def changes(
+        self, theta: Float[Array, ""], log_partition: Float[Array, ""]
+    ) -> Float[Array, " vocab"]:
+        """`|q_t(theta) - r_t|`.
 
         Args:
             theta: at least 0.
+            log_partition: `A(theta)`.
 
         Returns:
-            In [0, 1].
+            By token; 0 where theta is 0.
         """
-        log_partition = self.log_partition(theta)
         moves = theta * self.slopes - log_partition
         is_far = moves > 1
         near = self.reference * jnp.expm1(jnp.where(is_far, 0, moves))
         far = self.probabilities(theta, log_partition) - self.reference
-        change = jnp.sum(jnp.abs(jnp.where(is_far, far, near))) + self.vetoed
-        return jnp.where(theta > 0, 0.5 * change, 0)
+        gone = jnp.where(self.is_common, 0, jnp.exp(self.log_reference))
+        return jnp.where(theta > 0, jnp.abs(jnp.where(is_far, far, near)) + gone, 0)
 
-    def divergence(self, theta: Float[Array, ""]) -> Float[Array, ""]:
-        """`KL(q(theta) || r)` in nats, by terms that are at least 0.
+    def gaps(
+        self, theta: Float[Array, ""], log_partition: Float[Array, ""]
+    ) -> Float[Array, " vocab"]:
+        """Terms of `KL(q(theta) || r)`, each at least 0, in nats.
 
         Args:
             theta: at least 0.
+            log_partition: `A(theta)`.
 
         Returns:
-            The divergence; with tokens that leave at once it is more than 0 at any theta above 0.
+            By token; 0 where theta is 0.
         """
-        log_partition = self.log_partition(theta)
         moves = theta * self.slopes - log_partition
-        masses = self.probabilities(theta, log_partition)
-        total = jnp.sum(jnp.where(self.is_common, masses * gap_of_exponential(-moves), 0))
-        return jnp.where(theta > 0, total + self.vetoed, 0)
+        terms = self.probabilities(theta, log_partition) * gap_of_exponential(-moves)
+        gone = jnp.exp(self.log_reference)
+        return jnp.where(theta > 0, jnp.where(self.is_common, terms, gone), 0)
 
     def crossed(self) -> Bool[Array, " vocab"]:
         """Tokens whose probability is not monotone between the two ends, theta 0 and 1.
@@ -147,6 +164,36 @@ class Tilt(eqx.Module):
         differs = distance > 32 * jnp.finfo(distance.dtype).eps
         inside = (self.slopes > below) & (self.slopes < above)
         return self.is_common & inside & differs
+
+
+class PartitionParts(NamedTuple):
+    """Sums over some tokens from which `A(theta)` is joined.
+
+    Attributes:
+        gain: `sum r_t (exp(theta s_t) - 1)`, less what leaves at once.
+        most: largest `|theta s_t|`.
+        largest: largest `log r_t + theta s_t`.
+        total: sum of exponentials of these, relative to the largest.
+    """
+
+    gain: Float[Array, "*part"]
+    most: Float[Array, "*part"]
+    largest: Float[Array, "*part"]
+    total: Float[Array, "*part"]
+
+
+def joined_partition(parts: PartitionParts) -> Float[Array, ""]:
+    """`A(theta)` from its parts.
+
+    Args:
+        parts: stacked along one axis.
+
+    Returns:
+        The logarithm.
+    """
+    is_slight = jnp.max(parts.most) < SMALL
+    slight = jnp.log1p(jnp.where(is_slight, jnp.sum(parts.gain), 0))
+    return jnp.where(is_slight, slight, jax.nn.logsumexp(parts.largest, b=parts.total))
 
 
 def gap_of_exponential(x: Float[Array, "*case"]) -> Float[Array, "*case"]:
