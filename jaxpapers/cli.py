@@ -234,20 +234,157 @@ def copulas_dependence(
     return 0
 
 
+def auctions_demo(
+    *,
+    bids: str,
+    pair: Literal["partners", "rivals"] = "partners",
+    rule: Literal["linear", "log-linear"] = "linear",
+    num_tokens: int = 32,
+    seed: int = 0,
+    output: Path | None = None,
+) -> int:
+    """Sell a text between two fictional brands, word by word, and print who moved what.
+
+    Args:
+        bids: Two numbers with a comma between them, such as 1,2.
+        pair: partners is an airline and a resort, rivals are two airlines.
+        rule: How what the brands would say becomes one distribution.
+        num_tokens: Words and marks of the text.
+        seed: Seed of all randomness.
+        output: Folder for auction.nc, tokens.csv and attribution.png.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        ValueError: bids that are no numbers, output is a file.
+    """
+    from jaxpapers import frames
+
+    numbers = _numbers("bids", bids)
+    _check_folder(output)
+    sold = frames.token_auction(seed, pair, numbers, rule=rule, num_tokens=num_tokens)
+    print(sold.text, sold.attribution_text(), sold.summary().as_text(), sep="\n\n")
+    if output is not None:
+        from jaxpapers.experiments.auctions_figures import attribution_figure
+        from jaxpapers.experiments.files import write_bytes
+        from jaxpapers.plots.style import render_png
+
+        sold.to_netcdf(output / "auction.nc")
+        sold.to_csv(output / "tokens.csv")
+        write_bytes(output / "attribution.png", render_png(attribution_figure(sold)))
+        print(f"written to {output}: auction.nc, tokens.csv, attribution.png")
+    return 0
+
+
+def auctions_sweep(
+    *,
+    pair: Literal["partners", "rivals"] = "partners",
+    rule: Literal["linear", "log-linear", "both"] = "both",
+    num_shares: int = 11,
+    num_texts: int = 50,
+    num_tokens: int = 32,
+    seed: int = 0,
+    output: Path | None = None,
+) -> int:
+    """Sell texts of two brands as the bids shift, and print revenue and welfare.
+
+    Bids sum to 1; lambda is the share of the first.
+
+    Args:
+        pair: partners is an airline and a resort, rivals are two airlines.
+        rule: How what the brands would say becomes one distribution.
+        num_shares: Values of lambda from 0 to 1.
+        num_texts: Texts at each.
+        num_tokens: Words and marks of each text.
+        seed: Seed of all randomness.
+        output: Folder for sweep.csv and sweep.png.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        ValueError: output is a file.
+    """
+    from jaxpapers import frames
+    from jaxpapers.frames.auction_sweep import sweep_text
+
+    _check_folder(output)
+    table = frames.sweep_bids(
+        seed,
+        pair,
+        rules=("linear", "log-linear") if rule == "both" else (rule,),
+        num_shares=num_shares,
+        num_texts=num_texts,
+        num_tokens=num_tokens,
+    )
+    print(sweep_text(table))
+    if output is not None:
+        from jaxpapers.experiments.auctions_figures import sweep_figure
+        from jaxpapers.experiments.files import write_bytes
+        from jaxpapers.plots.style import render_png
+
+        content = table.to_csv(index=False, lineterminator="\n").encode()
+        write_bytes(output / "sweep.csv", content)
+        write_bytes(output / "sweep.png", render_png(sweep_figure(table)))
+        print(f"written to {output}: sweep.csv, sweep.png")
+    return 0
+
+
+def auctions_check(
+    *,
+    rule: Literal["linear", "log-linear"],
+    num_agents: int = 2,
+    vocab_size: int = 3,
+    num_restarts: int = 64,
+    num_steps: int = 200,
+    seed: int = 0,
+) -> int:
+    """Search auctions in which a higher bid does not help who makes it.
+
+    Args:
+        rule: How what the agents say becomes one distribution.
+        num_agents: Agents of the auctions.
+        vocab_size: Tokens of the auctions.
+        num_restarts: Searches, each from random distributions and bids.
+        num_steps: Steps of each.
+        seed: Seed of all randomness.
+
+    Returns:
+        Exit code 0, whatever is found.
+    """
+    from jaxpapers import frames
+
+    found = frames.check_rule(
+        seed,
+        rule,
+        num_agents=num_agents,
+        vocab_size=vocab_size,
+        num_restarts=num_restarts,
+        num_steps=num_steps,
+    )
+    print(found.report())
+    return 0
+
+
 COMMANDS: Mapping[str, Verb | Mapping[str, Verb]] = {
     "reproduce": reproduce,
     "info": info,
+    "auctions": {"demo": auctions_demo, "sweep": auctions_sweep, "check": auctions_check},
     "copulas": {"fit": copulas_fit, "dependence": copulas_dependence},
     "ranks": {"fit": ranks_fit},
 }
 _SYNOPSES = {
     "reproduce": "reproduce [SYSTEM ...]",
+    "auctions demo": "auctions demo --bids B1,B2",
+    "auctions check": "auctions check --rule RULE",
     "copulas fit": "copulas fit DATA --num-factors K",
     "copulas dependence": "copulas dependence FIT",
     "ranks fit": "ranks fit DATA FORMULA",
 }
 _EXAMPLES = (
     "jaxpapers reproduce ranks --scale quick --output report --seed 0",
+    "jaxpapers auctions demo --bids 1,2 --pair rivals",
     "jaxpapers copulas fit PRICES.csv --num-factors 3 --output fit.nc",
     "jaxpapers copulas dependence fit.nc --level 0.05 --output table.csv",
     'jaxpapers ranks fit DATA.csv "r(child) ~ r(parent) + female" --tie-weight 0.5 --by region',
@@ -354,6 +491,21 @@ def _check_output(path: Path) -> None:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; needed is the name of a file")
     path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _check_folder(path: Path | None) -> None:
+    """Fail before the work, not after it, where files cannot be written to a folder."""
+    if path is not None and path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file; needed is the name of a folder")
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is {text!r}; needed are numbers with commas between them, such as 1,2"
+        ) from error
 
 
 def _most_asymmetric(table: Any) -> str:

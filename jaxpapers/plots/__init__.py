@@ -9,8 +9,20 @@ Promises, *jit · vmap · grad · shard*:
 ``standard_error_check`` | no: host | no: host | no: host | no: host
 ``asymmetry_map``, ``asymmetric_pairs``, ``elbo_by_factors``, ``maximal_asymmetry_chart``,
 ``posterior_comparison`` | no: host | no: host | no: host | no: host
+``attribution_strip``, ``bidding_paths``, ``crossing_gallery``, ``payment_comparison``,
+``sweep_chart``, ``texts_by_share``, ``violation_shares`` | no: host | no: host | no: host
+| no: host
 """
 
+from .auctions import (
+    attribution_strip,
+    bidding_paths,
+    crossing_gallery,
+    payment_comparison,
+    sweep_chart,
+    texts_by_share,
+    violation_shares,
+)
 from .copulas import (
     asymmetric_pairs,
     asymmetry_map,
@@ -29,12 +41,19 @@ from .ranks import (
 __all__ = [
     "asymmetric_pairs",
     "asymmetry_map",
+    "attribution_strip",
+    "bidding_paths",
     "binned_scatter",
     "coverage_chart",
+    "crossing_gallery",
     "elbo_by_factors",
     "interval_comparison",
     "maximal_asymmetry_chart",
+    "payment_comparison",
     "posterior_comparison",
     "slope_ranking",
     "standard_error_check",
+    "sweep_chart",
+    "texts_by_share",
+    "violation_shares",
 ]
