@@ -9,8 +9,9 @@ Promises, *jit · vmap · grad · shard*:
 ``rank_regression``, ``read_table``, ``rank_order`` | no: host | no: host | no: host | no: host
 ``fit_copula``, ``read_copula_fit`` | no: host | no: host | no: host | no: host
 ``read_prices``, ``read_returns``, ``log_returns`` | no: host | no: host | no: host | no: host
-``token_auction``, ``label_generation``, ``read_token_auction``, ``sweep_bids``, ``check_rule``
-| no: host | no: host | no: host | no: host
+``token_auction``, ``label_generation``, ``read_token_auction`` | no: host | no: host | no: host
+| no: host
+``sweep_bids``, ``check_rule`` | no: host | no: host | no: a seed | no: host
 """
 
 from .auction_check import RuleCheck, check_rule

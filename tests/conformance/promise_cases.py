@@ -390,6 +390,11 @@ ENGINE = {
     "warn_if_truncated": lambda d: _ran(engine.warn_if_truncated("child", d.child)),
 }
 
+
+def _moving_key(d):
+    return jax.random.fold_in(KEY, d.whole[0])
+
+
 FRAMES = {
     "rank_regression": lambda d: (
         frames.rank_regression("r(y) ~ r(x)", {"y": d.child, "x": d.parent}).fit.params
@@ -401,6 +406,9 @@ FRAMES = {
         ).fit.draws
     ),
     "log_returns": lambda d: frames.log_returns({"y": d.child, "x": d.parent}).to_numpy(),
+    "token_auction": lambda d: frames.token_auction(0, "partners", d.auction[0]).tokens(),
+    "sweep_bids": lambda d: frames.sweep_bids(_moving_key(d), "partners"),
+    "check_rule": lambda d: frames.check_rule(_moving_key(d), "linear"),
 }
 
 _LABELS = {"title": "Title", "num_replicates": 9}
@@ -433,6 +441,28 @@ PLOTS = {
         ["a", "b"], d.counts[:2], {"kind": d.counts[:2]}, **_LABELS
     ),
     "slope_ranking": lambda d: plots.slope_ranking(d.child, d.rows.T, title="Title"),
+    "attribution_strip": lambda d: plots.attribution_strip(
+        ["a", "b"], d.rows[:, :2] > 0, d.rows[:, :2], [["a", "b"]] * 2, ["x", "y"], title="Title"
+    ),
+    "texts_by_share": lambda d: plots.texts_by_share(
+        d.counts[:1], [["a", "b"]], [d.whole[:2]], [d.child[:2] > 0], ["x", "y"], title="Title"
+    ),
+    "sweep_chart": lambda d: plots.sweep_chart(
+        d.counts[:3], {"q": {"r": d.child[:3]}}, {"q": {"r": d.counts[:3]}}, units={"q": "u"},
+        title="Title",
+    ),
+    "crossing_gallery": lambda d: plots.crossing_gallery(
+        d.counts[:3], d.counts[None, :3], d.counts[None, :2], ["a"], title="Title"
+    ),
+    "violation_shares": lambda d: plots.violation_shares(
+        [0.5, 1.0], d.counts[:2], d.counts[:2], d.counts[:2], title="Title"
+    ),
+    "bidding_paths": lambda d: plots.bidding_paths(
+        {"p": d.rows.T}, {"p": d.child[:2]}, ["x", "y"], title="Title"
+    ),
+    "payment_comparison": lambda d: plots.payment_comparison(
+        d.counts[:3], d.counts[:3], d.counts[:3], d.counts[:3], title="Title"
+    ),
 }  # fmt: skip
 
 CASES = {

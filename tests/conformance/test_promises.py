@@ -173,6 +173,16 @@ def refuses(system, verbs, column):
             assert takes_no_array(system, verb), verb
 
 
+def take_a_seed(system, verbs, column):
+    """No argument but the first, a seed, could be an array."""
+    assert column == "grad"
+    for verb in verbs:
+        function = getattr(importlib.import_module(f"jaxpapers.{system}"), verb)
+        kinds = [str(p.annotation) for p in inspect.signature(function).parameters.values()]
+        assert kinds[0].startswith("int | ")
+        assert [kind for kind in kinds[1:] if re.search(r"Array|ndarray|PyTree", kind)] == []
+
+
 def have_no_floats(system, verbs, column):
     assert column == "grad"
     y, x = batch()
@@ -283,6 +293,7 @@ LAWS = {
     **dict.fromkeys(("integers", "no floats"), have_no_floats),
     **dict.fromkeys(("a rank decision", "rank decisions are steps"), jump),
     "takes no array": take_no_array,
+    "a seed": take_a_seed,
     "loops": loop,
     "rough in gamma draws": are_rough,
     "slopes of the law, not of draws": are_implicit,
