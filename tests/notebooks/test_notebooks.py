@@ -14,7 +14,7 @@ def sources(notebook):
 
 
 def test_there_are_notebooks():
-    assert [script.stem for script in SCRIPTS] == ["copulas", "ranks"]
+    assert [script.stem for script in SCRIPTS] == ["auctions", "copulas", "ranks"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
@@ -28,6 +28,8 @@ def test_the_rendered_one_has_the_cells_of_the_script(script):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ranks", pytest.param("copulas", marks=pytest.mark.acceptance)])
+@pytest.mark.parametrize(
+    "name", ["auctions", "ranks", pytest.param("copulas", marks=pytest.mark.acceptance)]
+)
 def test_runs(name):
     run(NOTEBOOKS / f"{name}.py")
