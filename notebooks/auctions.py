@@ -13,10 +13,11 @@
 # %% [markdown]
 # # Token auctions: who wrote this word, and what does it owe?
 #
-# Two advertisers, each with a language model, want one text that answers a user's query. The auction
-# of Duetting, Mirrokni, Paes Leme, Xu and Zuo (*Mechanism Design for Large Language Models*, arXiv
-# 2310.10826) sells it token by token: every model says how likely it finds each next word, a rule
-# mixes what they say with their bids as weights, one word is drawn, and everybody is charged.
+# Two advertisers, each with a language model, want one text that answers a user's query. The
+# auction of Duetting, Mirrokni, Paes Leme, Xu and Zuo (*Mechanism Design for Large Language
+# Models*, arXiv 2310.10826) sells it token by token: every model says how likely it finds each
+# next word, a rule mixes what they say with their bids as weights, one word is drawn, and
+# everybody is charged.
 
 # %%
 import jax
@@ -35,8 +36,8 @@ jax.config.update("jax_enable_x64", True)
 #
 # An airline and a resort answer "vacations in Hawaii". Both models are trigrams of a few dozen
 # sentences, so the text costs nothing to make; any local language model fits behind the same
-# interface. A word that only came because of a bid is marked, with its price and the word that would
-# have stood there otherwise.
+# interface. A word that only came because of a bid is marked, with its price and the word that
+# would have stood there otherwise.
 
 # %%
 sold = frames.token_auction(3, "partners", {"Alpha Airlines": 1, "Beta Resort": 1}, num_tokens=24)
@@ -58,10 +59,10 @@ Image(render_png(strip))
 # %% [markdown]
 # ## Where the price comes from
 #
-# Raise one agent's bid from 0 and keep the dice: under the linear rule the word changes at most once,
-# from one that the agent likes less than the others do to one that it likes more. The bid at which it
-# changed is the price, as in a second-price auction. On average over the dice that is the Myerson
-# payment, which has a closed form.
+# Raise one agent's bid from 0 and keep the dice: under the linear rule the word changes at most
+# once, from one that the agent likes less than the others do to one that it likes more. The bid at
+# which it changed is the price, as in a second-price auction. On average over the dice that is the
+# Myerson payment, which has a closed form.
 
 # %%
 probs = jnp.asarray([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]])
@@ -80,9 +81,9 @@ print("influence           ", tokens.influence[0])
 # %% [markdown]
 # ## A rule that looks as good and is not
 #
-# The log-linear rule multiplies distributions instead of adding them. Both agents below say .09 for
-# the middle word, the rule says .32: more than either wants, and nobody's bid alone brought it. The
-# exact criterion flags the word, the checker finds the pair of bids that shows it.
+# The log-linear rule multiplies distributions instead of adding them. Both agents below say .09
+# for the middle word, the rule says .32: more than either wants, and nobody's bid alone brought
+# it. The exact criterion flags the word, the checker finds the pair of bids that shows it.
 
 # %%
 probs = jnp.asarray([[0.9, 0.09, 0.01], [0.01, 0.09, 0.9]])
@@ -95,9 +96,9 @@ print("flagged:", auctions.crossed_tokens(jnp.ones(2), jnp.log(probs)).tolist())
 # %% [markdown]
 # ## Is it worth lying?
 #
-# Under the second price a truthful bid is a best bid; under the first price it pays to bid less, and
-# two equal agents settle at a third of their value. The checker reports the gain, the equilibrium
-# comes from best responses.
+# Under the second price a truthful bid is a best bid; under the first price it pays to bid less,
+# and two equal agents settle at a third of their value. The checker reports the gain, the
+# equilibrium comes from best responses.
 
 # %%
 values = jnp.asarray([1.0, 1.0])
@@ -110,8 +111,8 @@ for payment in (auctions.SecondPrice(), auctions.FirstPrice(), auctions.AllPay()
 # %% [markdown]
 # ## Ten thousand auctions at once
 #
-# Four Markov models over 256 tokens; every text is a replicate with draws of its own, so neither the
-# batch size nor the number of devices changes a token.
+# Four Markov models over 256 tokens; every text is a replicate with draws of its own, so neither
+# the batch size nor the number of devices changes a token.
 
 # %%
 bidders = [
