@@ -58,7 +58,7 @@ def make_case(name, size):
     return Case(name, size, "float32", partial(build, size), size_name, others)
 
 
-def draw_auctions(vocab_size, num_auctions=NUM_AUCTIONS):
+def draw_auctions(vocab_size, num_auctions):
     """Return bids `(auction, agent)` and log-probabilities `(auction, agent, vocab)`, float32."""
     generator = np.random.default_rng(SEED)
     logits = generator.standard_normal((num_auctions, NUM_AGENTS, vocab_size), np.float32)
@@ -91,7 +91,7 @@ def payment_error(wanted, bids, answer):
 
 def build_linear(vocab_size):
     """Return the contenders for one step under the linear rule with second-price payments."""
-    bids, log_probs = draw_auctions(vocab_size)
+    bids, log_probs = draw_auctions(vocab_size, NUM_AUCTIONS)
     generator = np.random.default_rng(SEED + 1)
     uniforms, heights = generator.random((2, NUM_AUCTIONS), np.float32)
     error = partial(payment_error, expected_mean(bids, log_probs), bids)
@@ -136,7 +136,7 @@ def build_linear(vocab_size):
 
 def build_log_linear(vocab_size):
     """Return the contenders for one step under the log-linear rule."""
-    bids, log_probs = draw_auctions(vocab_size)
+    bids, log_probs = draw_auctions(vocab_size, NUM_AUCTIONS)
     uniforms = np.random.default_rng(SEED + 1).random(NUM_AUCTIONS, np.float32)
     rule = auctions.LogLinearRule()
 
