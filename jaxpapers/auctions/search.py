@@ -15,20 +15,22 @@ from .checks import check_kind
 from .model import Rule, as_number
 from .preferences import rounding, shortfalls
 
+LADDER = (0.02, 50.0, 9)
+"""Lowest, highest and number of the first agent's bids, in units of its own: on so many steps most
+random auctions show something to climb from."""
+
 
 class Auctions(eqx.Module):
     """Where a search stands, in coordinates without bounds.
 
     Attributes:
         logits: of the agents' distributions.
-        log_bids: logarithms of bids; the first agent's is its lower one.
-        log_rise: logarithm of what the first agent's bid rises by, as a share of it.
+        log_bids: logarithms of bids; the first agent's bid is tried on a ladder around its own.
         platform: logits of the platform.
     """
 
     logits: Float[Array, "agent vocab"]
     log_bids: Float[Array, " agent"]
-    log_rise: Float[Array, ""]
     platform: Float[Array, " vocab"]
 
 
@@ -71,7 +73,7 @@ class Counterexamples(eqx.Module):
 
 
 class ViolationSearch(Algorithm):
-    """Adam on the largest shortfall over tokens between two bids of the first agent.
+    """Adam on the largest shortfall over tokens between neighbouring bids of the first agent.
 
     Attributes:
         num_agents: static.
@@ -88,14 +90,13 @@ class ViolationSearch(Algorithm):
     def init(self, key, model, data):
         """A random auction."""
         del model, data
-        keys = jax.random.split(key, 4)
+        keys = jax.random.split(key, 3)
         place: Any = Auctions(
             2 * jax.random.normal(keys[0], (self.num_agents, self.vocab_size)),
             jax.random.normal(keys[1], (self.num_agents,)),
-            jax.random.normal(keys[2]),
-            jax.random.normal(keys[3], (self.vocab_size,)),
+            jax.random.normal(keys[2], (self.vocab_size,)),
         )
-        zero = jnp.zeros((), place.log_rise.dtype)
+        zero = jnp.zeros((), place.log_bids.dtype)
         return SearchState(place, optax.scale_by_adam().init(place), place, zero)
 
     def step(self, key, model, data, state):
@@ -129,8 +130,8 @@ class ViolationSearch(Algorithm):
         """
         return jnp.max(self.shortfalls(place, rule))
 
-    def shortfalls(self, place: Auctions, rule: Rule) -> Float[Array, " vocab"]:
-        """Shortfalls of the higher bid by token.
+    def shortfalls(self, place: Auctions, rule: Rule) -> Float[Array, "step vocab"]:
+        """Shortfalls of each bid of the ladder against the one below it, by token.
 
         Args:
             place: the auction.
@@ -139,15 +140,16 @@ class ViolationSearch(Algorithm):
         Returns:
             Differences of probabilities.
         """
-        log_probs, platform, bids, raised = self.auction(place)
-        low, high = (
-            jnp.exp(rule.log_mixture(b, log_probs, platform))
-            for b in (bids, bids.at[0].set(raised))
-        )
-        return shortfalls(jnp.exp(log_probs[0]), high, low)
+        log_probs, platform, bids, trials = self.auction(place)
+
+        def mixture(own_bid):
+            return jnp.exp(rule.log_mixture(bids.at[0].set(own_bid), log_probs, platform))
+
+        along = jax.vmap(mixture)(trials)
+        return shortfalls(jnp.exp(log_probs[0])[None], along[1:], along[:-1])
 
     def auction(self, place: Auctions):
-        """Distributions, platform, bids and the first agent's higher bid.
+        """Distributions, platform, bids, and the first agent's bids to try.
 
         Args:
             place: coordinates.
@@ -157,8 +159,8 @@ class ViolationSearch(Algorithm):
         """
         platform = jax.nn.log_softmax(place.platform) if self.has_platform else None
         bids = jnp.exp(jnp.clip(place.log_bids, -6, 3))
-        raised = bids[0] * (1 + jnp.exp(jnp.clip(place.log_rise, -6, 4)))
-        return jax.nn.log_softmax(place.logits, axis=-1), platform, bids, raised
+        trials = bids[0] * jnp.geomspace(*LADDER, dtype=bids.dtype)
+        return jax.nn.log_softmax(place.logits, axis=-1), platform, bids, trials
 
 
 def find_violations(
@@ -221,10 +223,12 @@ def _find(key, rule, search, num_restarts, num_steps):
     def one(restart):
         own_key = jax.random.fold_in(key, restart)
         state = engine.unroll(own_key, search, rule, None, num_steps=num_steps).state
-        log_probs, platform, bids, raised = search.auction(state.best)
+        log_probs, platform, bids, trials = search.auction(state.best)
         platform = jnp.zeros_like(log_probs[0]) if platform is None else platform
-        token = jnp.argmax(search.shortfalls(state.best, rule)).astype(jnp.int32)
-        return state.violation, bids, raised, log_probs, platform, token
+        found = search.shortfalls(state.best, rule)
+        step, token = jnp.unravel_index(jnp.argmax(found), found.shape)
+        bids = bids.at[0].set(trials[step])
+        return state.violation, bids, trials[step + 1], log_probs, platform, token.astype(jnp.int32)
 
     found = jax.vmap(one)(jnp.arange(num_restarts))
     return Counterexamples(*found, holds=jnp.max(found[0]) <= rounding(found[0].dtype))
