@@ -129,7 +129,7 @@ def _ascended(utility, start, value):
             jnp.where(is_better, rate, 0.5 * rate),
         )
 
-    rate = jnp.asarray(0.1, value.dtype)
+    rate = 0.1 + 0 * value  # varies over devices as the value does
     bid, best, _ = jax.lax.fori_loop(0, NUM_ASCENTS, step, (start, value, rate))
     return bid, best
 

@@ -40,6 +40,12 @@ class RuleCheck:
         probabilities: what each agent says.
         before: mixture at the lower bid.
         after: mixture at the higher bid.
+
+    Example:
+        >>> from jaxpapers import frames
+        >>> found = frames.check_rule(0, "linear", num_restarts=4, num_steps=20)
+        >>> print(found.holds)
+        True
     """
 
     rule: str

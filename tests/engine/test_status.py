@@ -5,7 +5,17 @@ from algorithms import Exploding
 
 from jaxpapers.engine import RunError, Status, require_ok, run, status_message
 
-ADVICE = ("Check", "Leave out", "Leave them out", "Merge", "Widen", "Allow")
+ADVICE = (
+    "Check",
+    "Leave out",
+    "Leave them out",
+    "Merge",
+    "Widen",
+    "Allow",
+    "Use",
+    "Bids must",
+    "Give",
+)
 
 
 def test_every_status_has_a_text_of_its_own_that_says_what_to_do():
@@ -24,6 +34,8 @@ def test_failures_are_the_codes_without_an_answer():
         "SINGULAR",
         "NO_BRACKET",
         "MAX_STEPS",
+        "INVALID_BIDS",
+        "NOT_A_DISTRIBUTION",
     ]
 
 
