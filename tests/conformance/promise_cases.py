@@ -330,7 +330,9 @@ AUCTIONS = {
     "init_all": lambda d: _next(d)[0],
     "step_all": lambda d: _next(d)[0],
     "dirichlet_markov": lambda d: (
-        auctions.dirichlet_markov(KEY, vocab_size=3, concentration=0.5 + d.weight).log_transitions
+        auctions.dirichlet_markov(
+            _moving_key(d), vocab_size=3, concentration=0.5 + d.weight
+        ).log_transitions
     ),
     "zipf_markov": lambda d: (
         auctions.zipf_markov(KEY, vocab_size=3, exponent=0.5 + d.weight).log_transitions
