@@ -15,6 +15,7 @@ from .preferences import rounding, shortfalls
 from .solve import clear, expected_charges, expected_payments
 from .tilt import Tilt
 
+NO_TOKEN = -1
 WIDEST = 6.0
 """Own bids are tried from 1e-6 to 1e6 of the others' bids."""
 
@@ -39,6 +40,42 @@ class Certificate(eqx.Module):
     lower: Float[Array, ""]
     higher: Float[Array, ""]
     others: Float[Array, " agent"]
+
+
+def certify(
+    violation: Float[Array, ""],
+    *,
+    least: Float[ArrayLike, ""],
+    agent: Int[Array, ""],
+    token: Int[Array, ""] | None = None,
+    lower: Float[Array, ""],
+    higher: Float[Array, ""],
+    others: Float[Array, " agent"],
+) -> Certificate:
+    """The certificate of the largest violation.
+
+    Args:
+        violation: the largest; negative where nothing comes near to one.
+        least: violations up to it are none.
+        agent: whose bid shows it.
+        token: where; None where the violation is not one of a token.
+        lower: the lower own bid.
+        higher: the higher own bid.
+        others: bids of all agents.
+
+    Returns:
+        The certificate.
+    """
+    token = jnp.asarray(NO_TOKEN, jnp.int32) if token is None else token
+    return Certificate(
+        holds=violation <= least,
+        violation=jnp.maximum(violation, 0),
+        agent=agent.astype(jnp.int32),
+        token=token.astype(jnp.int32),
+        lower=lower,
+        higher=higher,
+        others=others,
+    )
 
 
 def check_monotonicity(
@@ -94,11 +131,11 @@ def _monotonicity(rule, bids, log_probs, platform, num_bids):
     where = jnp.argmax(violations)
     agent, step, token = jnp.unravel_index(where, violations.shape)
     worst = violations[agent, step, token]
-    return Certificate(
-        holds=worst <= rounding(bids.dtype),
-        violation=jnp.maximum(worst, 0),
-        agent=agent.astype(jnp.int32),
-        token=token.astype(jnp.int32),
+    return certify(
+        worst,
+        least=rounding(bids.dtype),
+        agent=agent,
+        token=token,
         lower=own_bids[agent, step],
         higher=own_bids[agent, step + 1],
         others=bids,
@@ -253,11 +290,10 @@ def _payment_order(rule, bids, log_probs, platform, payment, num_bids):
     violations = for_nothing + cheaper + jnp.where(own_bids[:, :-1] > 0, gift, 0)
     agent, step = jnp.unravel_index(jnp.argmax(violations), violations.shape)
     worst = violations[agent, step]
-    return Certificate(
-        holds=worst <= 0,
-        violation=worst,
-        agent=agent.astype(jnp.int32),
-        token=jnp.asarray(-1, jnp.int32),
+    return certify(
+        worst,
+        least=0,
+        agent=agent,
         lower=own_bids[agent, step],
         higher=own_bids[agent, step + 1],
         others=bids,
@@ -317,11 +353,10 @@ def _unbiased(key, rule, bids, log_probs, platform, payment, num_draws, largest_
     floor = rounding(bids.dtype) * jnp.maximum(bids, 1)
     distances = jnp.where(gaps <= floor, 0, gaps / jnp.maximum(error, floor))
     agent = jnp.argmax(distances).astype(jnp.int32)
-    return Certificate(
-        holds=distances[agent] <= largest_z,
-        violation=distances[agent],
+    return certify(
+        distances[agent],
+        least=largest_z,
         agent=agent,
-        token=jnp.asarray(-1, jnp.int32),
         lower=jnp.zeros_like(bids[0]),
         higher=bids[agent],
         others=bids,

@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from .. import engine
-from .checkers import Certificate, checked_auction, grid_of_own_bids
+from .checkers import Certificate, certify, checked_auction, grid_of_own_bids
 from .checks import check_kind
 from .model import Rule
 from .payments import Payment, SecondPrice
@@ -17,7 +17,6 @@ from .solve import expected_charges
 LOWEST, HIGHEST = 1e-3, 1e2
 """Bids that are tried, in values."""
 NUM_ASCENTS = 40
-NO_TOKEN = -1
 
 
 def check_incentives(
@@ -95,11 +94,10 @@ def _incentives(rule, values, log_probs, platform, payment, others, num_bids):
     least = _least_regret(values)
     agent = jnp.argmax(regrets / least).astype(jnp.int32)
     ends = jnp.sort(jnp.stack([values[agent], found[agent]]))
-    return Certificate(
-        holds=jnp.all(regrets <= least),
-        violation=jnp.maximum(regrets[agent], 0),
+    return certify(
+        regrets[agent],
+        least=least[agent],
         agent=agent,
-        token=jnp.asarray(NO_TOKEN, jnp.int32),
         lower=ends[0],
         higher=ends[1],
         others=others,
@@ -185,11 +183,10 @@ def _rationality(rule, bids, log_probs, platform, payment, num_bids):
     found = jax.vmap(of_agent)(jnp.arange(bids.shape[0]), own_bids)
     agent, place = jnp.unravel_index(jnp.argmax(found), found.shape)
     worst = found[agent, place]
-    return Certificate(
-        holds=worst <= rounding(bids.dtype),
-        violation=jnp.maximum(worst, 0),
-        agent=agent.astype(jnp.int32),
-        token=jnp.asarray(NO_TOKEN, jnp.int32),
+    return certify(
+        worst,
+        least=rounding(bids.dtype),
+        agent=agent,
         lower=own_bids[agent, place],
         higher=own_bids[agent, place],
         others=bids,
@@ -257,11 +254,11 @@ def _consistency(rule, profiles, log_probs, platform, num_bids):
     violations = jnp.where(jnp.any(is_better, axis=0, keepdims=True), up, 0)
     profile, agent, step = jnp.unravel_index(jnp.argmax(violations), violations.shape)
     worst = violations[profile, agent, step]
-    return Certificate(
-        holds=worst <= least,
-        violation=jnp.maximum(worst, 0),
-        agent=agent.astype(jnp.int32),
-        token=tokens[profile, agent, step].astype(jnp.int32),
+    return certify(
+        worst,
+        least=least,
+        agent=agent,
+        token=tokens[profile, agent, step],
         lower=own_bids[agent, step],
         higher=own_bids[agent, step + 1],
         others=profiles[profile],

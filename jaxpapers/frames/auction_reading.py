@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from .. import engine
 from .auction_records import from_datatree
 from .auction_results import TokenAuctionResult
+from .whole_files import read_netcdf
 
 
 def read_token_auction(path: str | Path) -> TokenAuctionResult:
@@ -21,16 +21,6 @@ def read_token_auction(path: str | Path) -> TokenAuctionResult:
         ValueError: a file that is not netCDF, or holds something else than an auction.
         ImportError: without the extra `io`.
     """
-    path = Path(path)
-    engine.require_extra("h5netcdf", "io")
-    xarray = engine.require_extra("xarray", "io")
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}; check the name and the folder")
-    try:
-        with xarray.open_datatree(path, engine="h5netcdf") as tree:
-            return TokenAuctionResult(*from_datatree(tree.load()))
-    except (ImportError, PermissionError):
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path} cannot be read as an auction: {reason}") from error
+    return read_netcdf(
+        path, lambda tree: TokenAuctionResult(*from_datatree(tree)), what="an auction"
+    )

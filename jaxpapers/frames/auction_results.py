@@ -14,8 +14,8 @@ from .auction_records import to_datatree
 from .auction_settings import AuctionSettings
 from .auction_summary import attribution_lines, summarise_auction
 from .auction_tables import attribution_table, token_table
-from .copula_records import write_netcdf
 from .summary import Summary
+from .whole_files import write_netcdf
 
 if TYPE_CHECKING:
     import pandas

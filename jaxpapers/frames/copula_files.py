@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from .. import engine
 from .copula_records import from_datatree
 from .copula_results import FactorCopulaResult
+from .whole_files import read_netcdf
 
 
 def read_copula_fit(path: str | Path) -> FactorCopulaResult:
@@ -21,16 +21,6 @@ def read_copula_fit(path: str | Path) -> FactorCopulaResult:
         ValueError: a file that is not netCDF, or holds something else than a fitted copula.
         ImportError: without the extra `io`.
     """
-    path = Path(path)
-    engine.require_extra("h5netcdf", "io")
-    xarray = engine.require_extra("xarray", "io")
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}; check the name and the folder")
-    try:
-        with xarray.open_datatree(path, engine="h5netcdf") as tree:
-            return FactorCopulaResult(*from_datatree(tree.load()))
-    except (ImportError, PermissionError):
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path} cannot be read as a fitted copula: {reason}") from error
+    return read_netcdf(
+        path, lambda tree: FactorCopulaResult(*from_datatree(tree)), what="a fitted copula"
+    )

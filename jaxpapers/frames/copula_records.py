@@ -2,11 +2,8 @@
 
 import importlib.metadata
 import json
-import os
 import platform
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,26 +167,3 @@ def from_datatree(
         num_dropped=int(tree.attrs["num_dropped"]),
     )
     return fit, sample, settings
-
-
-def write_netcdf(tree: "xarray.DataTree", path: Path) -> None:
-    """Writes a tree to a temporary file beside the path, then renames it.
-
-    Args:
-        tree: the tree.
-        path: of the file; missing folders are made.
-    """
-    engine.require_extra("h5netcdf", "io")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        tree.to_netcdf(temporary, engine="h5netcdf")
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

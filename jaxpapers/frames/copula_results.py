@@ -21,13 +21,14 @@ from .copula_posterior import (
     plug_in_asymmetry,
     predictive_u,
 )
-from .copula_records import to_datatree, write_netcdf
+from .copula_records import to_datatree
 from .copula_sample import CopulaSample
 from .copula_settings import CopulaSettings
 from .copula_summary import summarise_copula
 from .names import unknown_name
 from .seeds import random_key
 from .summary import Summary
+from .whole_files import write_netcdf
 
 if TYPE_CHECKING:
     import pandas

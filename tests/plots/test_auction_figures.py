@@ -3,6 +3,7 @@
 import matplotlib.colors
 import numpy as np
 import pytest
+from figure_checks import assert_renders_apart, assert_says
 
 from jaxpapers.plots import auction_words, style
 from jaxpapers.plots import auctions as figures
@@ -104,31 +105,15 @@ SAID = {
 }
 
 
-def legend_texts(figure):
-    legends = [*figure.legends, figure.axes[0].get_legend()]
-    return [text.get_text() for legend in legends if legend for text in legend.get_texts()]
-
-
 @pytest.mark.parametrize("draw", SAID, ids=lambda draw: draw.__name__)
 def test_figure_says_what_it_shows(draw):
-    figure = draw()
-    axes = figure.axes[0]
-    title, x, y, legend = SAID[draw]
-    assert (figure.get_suptitle(), axes.get_xlabel(), axes.get_ylabel()) == (title, x, y)
-    assert sorted(legend_texts(figure)) == sorted(legend)
+    assert_says(draw(), *SAID[draw])
 
 
 @pytest.mark.parametrize("draw", SAID, ids=lambda draw: draw.__name__)
 def test_figure_renders_with_everything_inside_and_apart(draw):
     figure = draw()
-    assert style.render_png(figure).startswith(b"\x89PNG")
-    figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in (*figure.texts, *figure.legends)]
-    boxes += [axes.get_tightbbox() for axes in figure.axes]
-    for number, box in enumerate(boxes):
-        assert np.all(box.min >= -1)
-        assert np.all(box.max <= figure.bbox.max + 1)
-        assert not any(box.overlaps(other) for other in boxes[:number])
+    assert_renders_apart(figure)
 
 
 # --- words ----------------------------------------------------------------------------------------

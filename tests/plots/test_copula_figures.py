@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from figure_checks import assert_renders_apart, assert_says
 
 from jaxpapers.plots import copulas as figures
-from jaxpapers.plots import style
 
 NAMES = ("AAA", "BBB", "CCC")
 ASYMMETRY = np.array([[0.0, -0.04, 0.01], [-0.04, 0.0, -0.02], [0.01, -0.02, 0.0]])
@@ -67,31 +67,15 @@ SAID = {
 }
 
 
-def legend_texts(figure):
-    legends = [*figure.legends, figure.axes[0].get_legend()]
-    return [text.get_text() for legend in legends if legend for text in legend.get_texts()]
-
-
 @pytest.mark.parametrize("draw", SAID, ids=lambda draw: draw.__name__)
 def test_figure_says_what_it_shows(draw):
-    figure = draw()
-    axes = figure.axes[0]
-    title, x, y, legend = SAID[draw]
-    assert (figure.get_suptitle(), axes.get_xlabel(), axes.get_ylabel()) == (title, x, y)
-    assert sorted(legend_texts(figure)) == sorted(legend)
+    assert_says(draw(), *SAID[draw])
 
 
 @pytest.mark.parametrize("draw", SAID, ids=lambda draw: draw.__name__)
 def test_figure_renders_with_everything_inside_and_apart(draw):
     figure = draw()
-    assert style.render_png(figure).startswith(b"\x89PNG")
-    figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in (*figure.texts, *figure.legends)]
-    boxes += [axes.get_tightbbox() for axes in figure.axes]
-    for number, box in enumerate(boxes):
-        assert np.all(box.min >= -1)
-        assert np.all(box.max <= figure.bbox.max + 1)
-        assert not any(box.overlaps(other) for other in boxes[:number])
+    assert_renders_apart(figure)
     width = figure.axes[0].get_window_extent().width
     assert width > 0.6 * figure.bbox.width
 

@@ -1,0 +1,81 @@
+"""Files that are whole or not there, and trees of arrays in netCDF."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from .. import engine
+
+if TYPE_CHECKING:
+    import xarray
+
+_T = TypeVar("_T")
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a temporary file beside a path, then renames it.
+
+    Args:
+        path: of the file; missing folders are made.
+        write: writes the content to the path that it is given.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_netcdf(tree: "xarray.DataTree", path: Path) -> None:
+    """Writes a tree as a whole file.
+
+    Args:
+        tree: the tree.
+        path: of the file; missing folders are made.
+
+    Raises:
+        ImportError: without the extra `io`.
+    """
+    engine.require_extra("h5netcdf", "io")
+    write_whole(path, lambda temporary: tree.to_netcdf(temporary, engine="h5netcdf"))
+
+
+def read_netcdf(path: str | Path, make: Callable[["xarray.DataTree"], _T], *, what: str) -> _T:
+    """Reads a tree, and makes of it what it was.
+
+    Args:
+        path: of the file.
+        make: of the loaded tree.
+        what: what the file should hold, for the message.
+
+    Returns:
+        What `make` gave.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a file that is not netCDF, or one of which `make` makes nothing.
+        ImportError: without the extra `io`.
+    """
+    path = Path(path)
+    engine.require_extra("h5netcdf", "io")
+    xarray = engine.require_extra("xarray", "io")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}; check the name and the folder")
+    try:
+        with xarray.open_datatree(path, engine="h5netcdf") as tree:
+            return make(tree.load())
+    except (ImportError, PermissionError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} cannot be read as {what}: {reason}") from error
