@@ -24,7 +24,14 @@ def measured(case):
     return {contender["name"]: contender for contender in record["contenders"]}
 
 
-@pytest.mark.parametrize(("name", "size"), [("linear", 300), ("log-linear", 300), ("markov", 40)])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("linear", 300),
+        pytest.param("log-linear", 300, marks=pytest.mark.acceptance),
+        ("markov", 40),
+    ],
+)
 def test_every_contender_is_right(name, size):
     found = measured(cases.make_case(name, size))
     for contender in found.values():

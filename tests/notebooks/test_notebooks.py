@@ -29,7 +29,11 @@ def test_the_rendered_one_has_the_cells_of_the_script(script):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["auctions", "ranks", pytest.param("copulas", marks=pytest.mark.acceptance)]
+    "name",
+    [
+        "ranks",
+        *(pytest.param(name, marks=pytest.mark.acceptance) for name in ("auctions", "copulas")),
+    ],
 )
 def test_runs(name):
     run(NOTEBOOKS / f"{name}.py")
