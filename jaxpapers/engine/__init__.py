@@ -2,12 +2,16 @@
 
 An `Algorithm` offers ``init``, ``step`` and ``status``; `run` and `unroll` drive it, and there is
 no other driver loop in the package. `batched_map` and `sharded_map` spread rows over batches and
-devices, `replicate` does it for Monte Carlo. Results carry a `Status`; `require_ok` raises it.
+devices, `replicate` does it for Monte Carlo, `simulate` and `average` for worlds
+that are one pure loop, `stream` gives these a cheap generator. Results carry a `Status`;
+`require_ok` raises it.
 
 Promises, *jit · vmap · grad · shard*:
 
 ``run``           | no: host loop | no: host loop | no: host loop | no: host loop
 ``unroll``        | yes | yes | yes: where the algorithm allows | yes
+``simulate``, ``average`` | yes: without progress | yes | yes: where the world allows
+| yes: by `mesh`
 ``replicate``     | yes: without progress | yes | yes: where the function allows | yes: by `mesh`
 ``batched_map``   | yes | yes | yes: where the function allows | yes
 ``sharded_map``   | yes | yes | yes: where the function allows | yes: by `mesh`
@@ -16,7 +20,8 @@ Promises, *jit · vmap · grad · shard*:
 ``check_array``, ``check_count``, ``check_finite``, ``check_key``, ``check_probability``,
 ``check_shapes``, ``is_concrete``, ``warn_if_truncated`` | yes: traced values pass | yes: as jit
 | no: no floats | yes: as jit
-``compile_quickly``, ``double_precision``, ``replicate_mesh``, ``require_extra``,
+``stream``, ``mix`` | yes | yes | no: integers | yes
+``compile_quickly``, ``double_precision``, ``loop_options``, ``replicate_mesh``, ``require_extra``,
 ``status_message`` | no: host | no: host | no: host | no: host
 """
 
@@ -33,7 +38,7 @@ from .checks import (
     check_shapes,
     is_concrete,
 )
-from .compiling import compile_quickly
+from .compiling import compile_quickly, loop_options
 from .drivers import RunResult, run, unroll
 from .extras import require_extra
 from .precision import PrecisionWarning, double_precision, warn_if_truncated
@@ -45,10 +50,15 @@ from .replicates import (
     replicate,
 )
 from .status import RunError, require_ok
+from .streams import mix, stream
+from .worlds import Average, AverageState, Moments, average, simulate
 
 __all__ = [
     "Algorithm",
+    "Average",
+    "AverageState",
     "Checkpoint",
+    "Moments",
     "PrecisionWarning",
     "Progress",
     "ReplicateData",
@@ -57,6 +67,7 @@ __all__ = [
     "RunError",
     "RunResult",
     "Status",
+    "average",
     "batched_map",
     "check_array",
     "check_count",
@@ -68,13 +79,17 @@ __all__ = [
     "double_precision",
     "finite_status",
     "is_concrete",
+    "loop_options",
+    "mix",
     "replicate",
     "replicate_mesh",
     "require_extra",
     "require_ok",
     "run",
     "sharded_map",
+    "simulate",
     "status_message",
+    "stream",
     "unroll",
     "warn_if_truncated",
 ]

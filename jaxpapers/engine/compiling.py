@@ -26,3 +26,17 @@ def compile_quickly() -> bool:
             return False
         os.environ["XLA_FLAGS"] = " ".join([*flags, f"{FLAG}=false"])
     return True
+
+
+def loop_options() -> dict[str, bool]:
+    """XLA's options for programs that are one long scalar loop on a CPU.
+
+    Without the option the compiler copies a loop's tables in every step (20 times slower for
+    Q-learning). It concerns speed alone.
+
+    Returns:
+        Options for `jax.jit(compiler_options=)` and `run`; empty on other platforms and with
+        releases of JAX that are not known to have the option.
+    """
+    is_known = jax.__version_info__[:2] in VERSIONS and jax.default_backend() == "cpu"
+    return {"xla_cpu_copy_insertion_use_region_analysis": True} if is_known else {}

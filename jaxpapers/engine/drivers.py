@@ -1,6 +1,7 @@
 """The two drivers of an algorithm: `run` on the host in chunks, `unroll` as one pure scan."""
 
 import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -67,6 +68,7 @@ def run(
     chunk_size: int | None = None,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
+    compiler_options: Mapping[str, Any] | None = None,
 ) -> RunResult:
     """Runs an algorithm: a host loop over one compiled program of `chunk_size` steps.
 
@@ -86,6 +88,8 @@ def run(
         progress: how to show how far it is; None means silence.
         checkpoint: where to save. If the directory holds this run already, it goes on from there
             (a larger `num_steps` extends it).
+        compiler_options: options of XLA for the program, such as `loop_options`; None means none.
+            They may change speed and last digits only.
 
     Returns:
         The result. See `RunResult`.
@@ -118,12 +122,14 @@ def run(
     position = begin(problem, state)
     if not is_concrete(problem, position):
         raise TypeError("run is a host loop and cannot be traced; use unroll under jit and vmap.")
+    run_chunk = _compiled_chunk(tuple(sorted((compiler_options or {}).items())))
+    drive = functools.partial(_drive, run_chunk, problem, position, num_steps, chunk_size, progress)
     if checkpoint is None:
-        return _drive(problem, position, num_steps, chunk_size, progress, None)
+        return drive(None)
     layout = _layout(problem, position, chunk_size)
     store = Store(checkpoint, fingerprint(problem, state, layout), layout)
     try:
-        return _drive(problem, position, num_steps, chunk_size, progress, store)
+        return drive(store)
     finally:
         store.close()
 
@@ -168,13 +174,20 @@ def unroll(
 _unroll_steps = eqx.filter_jit(take_steps)
 
 
-@functools.partial(eqx.filter_jit, donate="all-except-first")
 def _run_chunk(fixed: tuple[Problem, Int32[Array, ""], int], position: Position):
     problem, limit, chunk_size = fixed
     return take_steps(problem, limit, position, chunk_size)
 
 
+@functools.cache
+def _compiled_chunk(options: tuple[tuple[str, Any], ...]) -> Callable:
+    """`_run_chunk` jitted with XLA's options, once for each set of them."""
+    jit_options = {"compiler_options": dict(options)} if options else {}
+    return eqx.filter_jit(_run_chunk, donate="all-except-first", **jit_options)
+
+
 def _drive(
+    run_chunk: Callable,
     problem: Problem,
     position: Position,
     num_steps: int,
@@ -193,7 +206,7 @@ def _drive(
         stop = min(num_steps, taken + chunk_size)
         if store is not None:
             stop = min(stop, store.next_stop(num_steps))
-        position, info = _run_chunk(_fixed(problem, stop, chunk_size), position)
+        position, info = run_chunk(_fixed(problem, stop, chunk_size), position)
         done, status, info = jax.device_get((position.num_steps, position.status, info))
         history.append(jax.tree.map(lambda rows, count=done - taken: rows[:count], info))
         taken, status = int(done), int(status)

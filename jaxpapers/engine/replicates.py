@@ -1,7 +1,8 @@
 """Monte Carlo over replicates, as an algorithm whose step is one batch."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -14,7 +15,7 @@ from .algorithm import Algorithm
 from .batching import batched_map, mesh_size, sharded_map
 from .checkpoint import Checkpoint
 from .checks import check_count, check_key, is_concrete
-from .drivers import run, unroll
+from .drivers import RunResult, run, unroll
 from .progress import Progress
 from .steps import as_arrays
 
@@ -60,6 +61,7 @@ class Replicates(Algorithm):
         num_replicates: how many.
         batch_size: how many at once on one device.
         mesh: devices to spread them over; None means no sharding.
+        in_lockstep: whether those of a batch are computed side by side, or one after another.
 
     Raises:
         TypeError: a count that is not an int.
@@ -70,6 +72,7 @@ class Replicates(Algorithm):
     num_replicates: int = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     mesh: Mesh | None = eqx.field(static=True, default=None)
+    in_lockstep: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self):
         """Checks the counts and the mesh."""
@@ -90,7 +93,7 @@ class Replicates(Algorithm):
     def init(self, key: Key[Array, ""], model: PyTree, data: ReplicateData) -> ReplicateState:
         """Zeros of the right shape."""
         del key
-        one = jax.eval_shape(lambda: self._replicate(model, data, jnp.asarray(0, jnp.int32)))
+        one = jax.eval_shape(lambda: self.one(model, data, jnp.asarray(0, jnp.int32)))
         num_rows = self.num_steps * self.rows_per_step
         values = jax.tree.map(lambda x: jnp.zeros((num_rows, *x.shape), x.dtype), one)
         return ReplicateState(self._on_all_devices(values), jnp.asarray(0, jnp.int32))
@@ -100,9 +103,7 @@ class Replicates(Algorithm):
     ) -> tuple[ReplicateState, tuple[()]]:
         """Computes the next batch. The keys come from `data`, not from the step."""
         del key
-        rows = jnp.arange(self.rows_per_step, dtype=jnp.int32) + state.count
-        index = jnp.minimum(rows, self.num_replicates - 1)
-        batch = self._map(lambda r: self._replicate(model, data, r), index)
+        batch = self.batch(model, data, state.count)
         values = jax.tree.map(
             lambda all_rows, new: jax.lax.dynamic_update_slice_in_dim(
                 all_rows, new, state.count, axis=0
@@ -112,19 +113,45 @@ class Replicates(Algorithm):
         )
         return ReplicateState(values, state.count + self.rows_per_step), ()
 
+    def batch(self, model: PyTree, data: ReplicateData, first: Int32[Array, ""]) -> PyTree:
+        """Results of the `rows_per_step` replicates from `first` on.
+
+        Args:
+            model: passed to every replicate.
+            data: passed to every replicate.
+            first: index of the first of them.
+
+        Returns:
+            The results by replicate along axis 0; rows past the last replicate repeat it.
+        """
+        rows = jnp.arange(self.rows_per_step, dtype=jnp.int32) + first
+        index = jnp.minimum(rows, self.num_replicates - 1)
+        return self._map(lambda r: self.one(model, data, r), index)
+
+    def one(self, model: PyTree, data: ReplicateData, index: Int32[Array, ""]) -> PyTree:
+        """Result of the replicate of an index.
+
+        Args:
+            model: passed to it.
+            data: passed to it.
+            index: its index.
+
+        Returns:
+            What `function` returns, as arrays.
+        """
+        key = jax.random.fold_in(data.key, index)
+        return as_arrays("the result of function", self.function(key, model, data.data))
+
     def status(self, state: ReplicateState, info: tuple[()]) -> Int32[Array, ""]:
         """RUNNING until every replicate is done, then CONVERGED."""
         done = state.count >= self.num_replicates
         return jnp.where(done, Status.CONVERGED, Status.RUNNING).astype(jnp.int32)
 
-    def _replicate(self, model: PyTree, data: ReplicateData, index: Int32[Array, ""]) -> PyTree:
-        key = jax.random.fold_in(data.key, index)
-        return as_arrays("the result of function", self.function(key, model, data.data))
-
     def _map(self, function: Callable, xs: PyTree) -> PyTree:
+        batch_size = self.batch_size if self.in_lockstep else 1
         if self.mesh is None:
-            return batched_map(function, xs, batch_size=self.batch_size)
-        return sharded_map(function, xs, mesh=self.mesh, batch_size=self.batch_size)
+            return batched_map(function, xs, batch_size=batch_size)
+        return sharded_map(function, xs, mesh=self.mesh, batch_size=batch_size)
 
     def _on_all_devices(self, tree: PyTree) -> PyTree:
         """Copies of a tree on all devices, so that every chunk of a run sees one layout."""
@@ -190,16 +217,48 @@ def replicate(
     check_key(key)
     algorithm = Replicates(function, num_replicates, batch_size, mesh)
     task = ReplicateData(key, data)
-    probe = jax.random.key_data(key)  # inside jit it is traced, even where all else is constant
-    if is_concrete(probe, function, model, data):
-        is_watched = progress is not None or checkpoint is not None
-        chunk_size = 1 if is_watched else max(1, ROWS_PER_CHUNK // algorithm.rows_per_step)
-        drive = functools.partial(
-            run, chunk_size=chunk_size, progress=progress, checkpoint=checkpoint
+    rows_per_step, num_steps = algorithm.rows_per_step, algorithm.num_steps
+    drive = driver_of(task, model, function, rows_per_step, progress, checkpoint)
+    values = drive(key, algorithm, model, task, num_steps=num_steps).state.values
+    return jax.tree.map(lambda rows: rows[:num_replicates], values)
+
+
+def driver_of(
+    task: ReplicateData,
+    model: PyTree,
+    function: Replicate,
+    rows_per_step: int,
+    progress: Progress | None,
+    checkpoint: Checkpoint | None,
+    compiler_options: Mapping[str, Any] | None = None,
+) -> Callable[..., RunResult]:
+    """The driver of a Monte Carlo run: `run` where all is concrete, `unroll` under tracing.
+
+    Args:
+        task: key and data.
+        model: passed to every replicate.
+        function: what is computed.
+        rows_per_step: replicates in one step; small ones share a compiled chunk.
+        progress: how to show how far it is.
+        checkpoint: where to save.
+        compiler_options: options of XLA for `run`.
+
+    Returns:
+        `run` with its settings, or `unroll`.
+
+    Raises:
+        TypeError: progress or checkpoint under tracing.
+    """
+    probe = jax.random.key_data(task.key)  # traced inside jit, even where all else is constant
+    is_watched = progress is not None or checkpoint is not None
+    if is_concrete(probe, function, model, task.data):
+        return functools.partial(
+            run,
+            chunk_size=1 if is_watched else max(1, ROWS_PER_CHUNK // rows_per_step),
+            progress=progress,
+            checkpoint=checkpoint,
+            compiler_options=compiler_options,
         )
-    elif progress is None and checkpoint is None:
-        drive = unroll
-    else:
-        raise TypeError("replicate can show progress and save only outside jit and vmap.")
-    result = drive(key, algorithm, model, task, num_steps=algorithm.num_steps)
-    return jax.tree.map(lambda rows: rows[:num_replicates], result.state.values)
+    if is_watched:
+        raise TypeError("replicates show progress and save themselves only outside jit and vmap.")
+    return unroll

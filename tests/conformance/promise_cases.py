@@ -141,6 +141,15 @@ def _replicated(d, **settings):
     return engine.replicate(KEY, noisy, d.child[0], d.parent, num_replicates=6, **settings)
 
 
+def _simulated_worlds(d, **settings):
+    return engine.simulate(KEY, noisy, d.child[0], d.parent, num_worlds=6, **settings)
+
+
+def _averaged(d, **settings):
+    moments = engine.average(KEY, noisy, d.child[0], d.parent, num_worlds=6, **settings)
+    return _arrays((moments.mean, moments.variance))
+
+
 def _distributions(d):
     """What the modules of distributions promise along with `bivariate_t_cdf`."""
     x, nu = d.child[:4], 2.5 + d.counts[:4]
@@ -376,6 +385,10 @@ ENGINE = {
     "run": lambda d: engine.run(KEY, Exploding(), None, d.child * 0.5, num_steps=2).state,
     "unroll": lambda d: engine.unroll(KEY, Exploding(), None, d.child * 0.5, num_steps=2).state,
     "replicate": lambda d: _replicated(d, batch_size=3),
+    "simulate": lambda d: _simulated_worlds(d, batch_size=3),
+    "average": lambda d: _averaged(d, batch_size=3),
+    "stream": lambda d: jax.random.key_data(engine.stream(_moving_key(d))),
+    "mix": lambda d: engine.mix(d.whole.astype(jnp.uint32)),
     "batched_map": lambda d: engine.batched_map(
         lambda row: jnp.sin(row * d.child[0]), d.parent, batch_size=16
     ),
@@ -488,6 +501,8 @@ MESH_CASES = {
     },
     "engine": {
         "replicate": lambda d, mesh: _replicated(d, batch_size=2, mesh=mesh),
+        "simulate": lambda d, mesh: _simulated_worlds(d, batch_size=2, mesh=mesh),
+        "average": lambda d, mesh: _averaged(d, batch_size=2, mesh=mesh),
         "sharded_map": lambda d, mesh: _sharded(d, mesh, 3),
     },
 }

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("quick_compiles")
 NUM_OBS = 37  # of no other test, so that nothing has been compiled before
 NUM_GROUPS = 3
 COUNTS = {"num_replicates": 6, "batch_size": 3}
+WORLDS = {"num_worlds": 4, "batch_size": 2}
 
 
 class Numbers:
@@ -151,6 +152,14 @@ VERBS = {
     "unroll": (lambda n: _ascent(n, engine.unroll, 5), ["begin", "take_steps"]),
     "replicate": (
         lambda n: engine.replicate(n.key, Shifted(n.scalar), n.scalar, n.child, **COUNTS),
+        ["begin", "_run_chunk"],
+    ),
+    "simulate": (
+        lambda n: engine.simulate(n.key, Shifted(n.scalar), n.scalar, n.child, **WORLDS),
+        ["begin", "_run_chunk"],
+    ),
+    "average": (
+        lambda n: engine.average(n.key, Shifted(n.scalar), n.scalar, n.child, **WORLDS),
         ["begin", "_run_chunk"],
     ),
     "batched_map": (lambda n: engine.batched_map(_wave, n.child, batch_size=8), ["_map_rows"]),

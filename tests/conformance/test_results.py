@@ -32,8 +32,15 @@ def _samples(d):
     return ranks.CoverageDraws(d.child, errors, errors, errors, d.child[0])
 
 
+def _scaled(key, model, data):
+    return model * jax.random.normal(key)
+
+
 RESULTS = {
     engine.RunResult: lambda d: engine.unroll(KEY, Exploding(), None, d.child, num_steps=3),
+    engine.Moments: lambda d: engine.average(
+        KEY, _scaled, d.child, None, num_worlds=5, batch_size=2
+    ),
     numerics.GroupedQR: lambda d: numerics.qr_by_group(d.rows, d.groups, 3),
     numerics.QuadratureRule: lambda d: numerics.gauss_legendre(4, d.child[0], d.parent[0]),
     numerics.RankOrder: lambda d: numerics.rank_order(d.child),
@@ -48,6 +55,7 @@ RESULTS = {
     ranks.WaldTest: lambda d: ranks.wald_test(d.smooth_fit, jnp.eye(2, dtype=d.child.dtype)),
 }
 OTHERS = {
+    *(engine.Average, engine.AverageState),
     *(engine.Algorithm, engine.ReplicateData, engine.ReplicateState, engine.Replicates),
     *(ranks.GaussianMultiplier, ranks.Multiplier, ranks.Population, ranks.RademacherMultiplier),
     *(ranks.RankRegression, ranks.Regions),

@@ -136,7 +136,9 @@ def test_progress_counts_batches():
 )
 def test_no_progress_and_no_checkpoint_under_tracing(setting):
     key, function, model, data = problem()
-    with pytest.raises(TypeError, match="can show progress and save only outside jit and vmap"):
+    with pytest.raises(
+        TypeError, match="show progress and save themselves only outside jit and vmap"
+    ):
         jax.jit(
             lambda data: replicate(
                 key, function, model, data, num_replicates=3, batch_size=2, **setting
