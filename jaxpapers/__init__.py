@@ -2,9 +2,10 @@
 
 `jaxpapers.copulas`: skew-t factor copulas by variational Bayes. `jaxpapers.ranks`: regressions
 with ranks and the inference that is right for them. `jaxpapers.auctions`: token auctions between
-language models. All stand on `jaxpapers.numerics` (special kernels) and `jaxpapers.engine` (how
-programs run). On them stand `jaxpapers.frames` (data frames and formulas), `jaxpapers.plots`
-(figures) and `jaxpapers.experiments` (the papers' tables and figures as recipes).
+language models. `jaxpapers.games`: competing agents that may come to cooperate. All stand on
+`jaxpapers.numerics` (special kernels) and `jaxpapers.engine` (how programs run). On them stand
+`jaxpapers.frames` (data frames and formulas), `jaxpapers.plots` (figures) and
+`jaxpapers.experiments` (the papers' tables and figures as recipes).
 
 Subpackages load on first use; importing this package touches no device.
 """
@@ -13,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import auctions, copulas, engine, experiments, frames, numerics, plots, ranks
+    from . import auctions, copulas, engine, experiments, frames, games, numerics, plots, ranks
 
 __version__ = "0.1.0"
 
@@ -24,6 +25,7 @@ __all__ = [
     "engine",
     "experiments",
     "frames",
+    "games",
     "numerics",
     "plots",
     "ranks",

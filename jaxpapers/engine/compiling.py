@@ -32,7 +32,9 @@ def loop_options() -> dict[str, bool]:
     """XLA's options for programs that are one long scalar loop on a CPU.
 
     Without the option the compiler copies a loop's tables in every step (20 times slower for
-    Q-learning). It concerns speed alone.
+    Q-learning). It is meant to concern speed alone, but XLA of jaxlib 0.10.2 lets an array that is
+    read again be overwritten where a loop starts from a copy of it. Use it for a program whose
+    results a test holds against the same program without it, and for no other.
 
     Returns:
         Options for `jax.jit(compiler_options=)` and `run`; empty on other platforms and with

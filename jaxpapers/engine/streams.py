@@ -59,10 +59,10 @@ def stream(key: Key[Array, ""]) -> Key[Array, ""]:
     return jax.random.wrap_key_data(words, impl=_COUNTER)
 
 
-def _seed(seed):
-    low = seed.astype(jnp.uint32)
-    wide = jnp.iinfo(seed.dtype).bits > 32
-    high = (seed >> 32).astype(jnp.uint32) if wide else jnp.zeros_like(low)
+def _words_of_number(number):
+    low = number.astype(jnp.uint32)
+    wide = jnp.iinfo(number.dtype).bits > 32
+    high = (number >> 32).astype(jnp.uint32) if wide else jnp.zeros_like(low)
     return _derive(jnp.stack([low, high ^ GOLDEN]), low)
 
 
@@ -98,7 +98,7 @@ def _words(words, size, first):
 
 _COUNTER = define_prng_impl(
     key_shape=(2,),
-    seed=_seed,
+    seed=_words_of_number,
     split=_split,
     random_bits=_random_bits,
     fold_in=_fold_in,

@@ -1,5 +1,8 @@
 """Many worlds of a simulation: each one pure loop, side by side or one after another."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +13,6 @@ from ..numerics.status import Status
 from .algorithm import Algorithm
 from .checkpoint import Checkpoint
 from .checks import check_key
-from .compiling import loop_options
 from .progress import Progress
 from .replicates import Replicate, ReplicateData, Replicates, driver_of
 
@@ -102,6 +104,7 @@ def simulate(
     mesh: Mesh | None = None,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
+    compiler_options: Mapping[str, Any] | None = None,
 ) -> PyTree:
     """Computes worlds that are one pure loop each, and keeps what each reports.
 
@@ -120,6 +123,8 @@ def simulate(
         mesh: devices to spread them over. See `replicate_mesh`.
         progress: how to show how far it is (in batches); not under tracing.
         checkpoint: where to save; not under tracing.
+        compiler_options: options of XLA, such as `loop_options`; None means none. Not used under
+            tracing.
 
     Returns:
         What `world` returns, stacked along a leading axis of `num_worlds`.
@@ -142,7 +147,8 @@ def simulate(
         (1000,) int32
     """
     algorithm = Replicates(world, num_worlds, batch_size, mesh, _lockstep_is_faster())
-    state = _drive(key, algorithm, algorithm, model, data, progress, checkpoint)
+    options = compiler_options
+    state = _drive(key, algorithm, algorithm, model, data, progress, checkpoint, options)
     return jax.tree.map(lambda rows: rows[:num_worlds], state.values)
 
 
@@ -198,10 +204,10 @@ def average(
     return Moments(state.mean, variance, state.count)
 
 
-def _drive(key, algorithm, worlds, model, data, progress, checkpoint):
+def _drive(key, algorithm, worlds, model, data, progress, checkpoint, options=None):
     check_key(key)
     task = ReplicateData(key, data)
-    rows, options = worlds.rows_per_step, loop_options()
+    rows = worlds.rows_per_step
     drive = driver_of(task, model, worlds.function, rows, progress, checkpoint, options)
     return drive(key, algorithm, model, task, num_steps=worlds.num_steps).state
 

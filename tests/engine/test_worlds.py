@@ -124,7 +124,9 @@ def test_progress_is_for_the_host_alone():
     assert shown.getvalue()
     with pytest.raises(TypeError, match="only outside jit and vmap"):
         jax.jit(
-            lambda x: simulate(KEY, walk, x, 3.0, num_worlds=3, batch_size=2, progress=Progress("worlds"))
+            lambda x: simulate(
+                KEY, walk, x, 3.0, num_worlds=3, batch_size=2, progress=Progress("worlds")
+            )
         )(numbers()[0])
 
 

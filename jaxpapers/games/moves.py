@@ -1,0 +1,321 @@
+"""How a crowd moves in one step: one after another on a changing grid, or all at once."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Int, PRNGKeyArray, UInt8, UInt32
+
+from .rooms import Room, squared_distance
+from .walks import Greedy, Walk
+
+
+class Crowd(eqx.Module):
+    """Where everybody is and wants to go.
+
+    Attributes:
+        positions: (agent,) the cell of each agent; of those outside the one they left from.
+        targets: (agent,) the exit cell each walks to, as its number among all exit cells.
+        is_inside: (agent,) whether an agent is in the room.
+        occupied: (cell,) 0 where a cell is free, uint8; walls and obstacles are not.
+        priority: (agent,) random words; agents in their order are the shuffled list of a step.
+        queue: (agent,) agents in the order of the last step: those who then were inside come first.
+        num_queued: how many they were.
+    """
+
+    positions: Int[Array, " agent"]
+    targets: Int[Array, " agent"]
+    is_inside: Bool[Array, " agent"]
+    occupied: UInt8[Array, " cell"]
+    priority: UInt32[Array, " agent"]
+    queue: Int[Array, " agent"]
+    num_queued: Int[Array, ""]
+
+
+class Moves(eqx.Module):
+    """A rule of moving; who gets a cell that several want is its business."""
+
+    @abc.abstractmethod
+    def move(self, key: PRNGKeyArray, room: Room, crowd: Crowd) -> Crowd:
+        """Moves everybody who is inside by at most one cell.
+
+        Args:
+            key: a typed key.
+            room: the room.
+            crowd: everybody; nobody inside stands on an exit cell.
+
+        Returns:
+            The crowd with new positions, occupied cells and queue.
+        """
+
+
+class Sequential(Moves):
+    """Agents move one after another, on the grid as it then is.
+
+    They are grouped by the exit cell they walk to; groups in the order in which the shuffled list
+    first meets them; within a group the nearest to the target goes first, ties in the order of
+    the list. A cell that was left in this step is free.
+    Source: the code of Wu et al. (2024).
+
+    Attributes:
+        walk: how one agent steps.
+    """
+
+    walk: Walk = eqx.field(default_factory=Greedy)
+
+    def move(self, key, room, crowd):
+        """Moves everybody who is inside."""
+        order, queue, num_inside = _order_of_moves(room, crowd)
+        plans = _plans(key, self.walk, room, crowd)
+
+        def move_next(place, carry):
+            positions, occupied = carry
+            agent = order[place]
+            here = positions[agent]
+            occupied = put(occupied, 0, here)
+            plan = jax.tree.map(lambda x: x[agent], plans)
+            there = self.walk.pick(plan, room, occupied, here)
+            return put(positions, there, agent), put(occupied, 1, there)
+
+        start = crowd.positions, crowd.occupied
+        positions, occupied = jax.lax.fori_loop(0, num_inside, move_next, start)
+        return eqx.tree_at(
+            lambda c: (c.positions, c.occupied, c.queue, c.num_queued),
+            crowd,
+            (positions, occupied, queue, num_inside),
+        )
+
+
+class Synchronous(Moves):
+    """All agents choose at once, on the grid as it was before anybody moved.
+
+    A cell that is occupied then is not free, though it may be left in this step. Of several who
+    want one cell the nearest to its own target gets it, of equally near ones a random one; the
+    others stay.
+
+    Attributes:
+        walk: how one agent steps.
+    """
+
+    walk: Walk = eqx.field(default_factory=Greedy)
+
+    def move(self, key, room, crowd):
+        """Moves everybody who is inside."""
+        plans = _plans(key, self.walk, room, crowd)
+        pick = jax.vmap(lambda plan, here: self.walk.pick(plan, room, crowd.occupied, here))
+        wanted = jnp.where(crowd.is_inside, pick(plans, crowd.positions), crowd.positions)
+        wins = crowd.is_inside & _wins(room, crowd, wanted)
+        positions = jnp.where(wins, wanted, crowd.positions)
+        occupied = set_where(crowd.occupied, crowd.is_inside, crowd.positions, 0)
+        occupied = set_where(occupied, crowd.is_inside, positions, 1)
+        return eqx.tree_at(lambda c: (c.positions, c.occupied), crowd, (positions, occupied))
+
+
+def put(values: Array, value: ArrayLike, index: Int[ArrayLike, ""]) -> Array:
+    """An array with one entry replaced.
+
+    Args:
+        values: the array.
+        value: the entry.
+        index: its place along the first axis.
+
+    Returns:
+        The array.
+    """
+    value = jnp.asarray(value, values.dtype)
+    return jax.lax.dynamic_update_index_in_dim(values, value, index, 0)
+
+
+def set_where(
+    grid: UInt8[Array, " cell"],
+    is_meant: Bool[Array, " agent"],
+    positions: Int[Array, " agent"],
+    value: int,
+) -> UInt8[Array, " cell"]:
+    """A grid with the cells of some agents set to a value, one after another.
+
+    Args:
+        grid: the grid.
+        is_meant: which agents.
+        positions: cells of all agents.
+        value: what is set.
+
+    Returns:
+        The grid.
+    """
+
+    def settle(agent, grid):
+        cell = positions[agent]
+        return put(grid, jnp.where(is_meant[agent], value, grid[cell]), cell)
+
+    return jax.lax.fori_loop(0, positions.shape[0], settle, grid)
+
+
+def _plans(key, walk, room, crowd):
+    """What each agent can settle before anybody moves."""
+    agents = jnp.arange(crowd.positions.shape[0], dtype=jnp.uint32)
+    goals = jnp.asarray(room.exit_cells)[crowd.targets]
+
+    def plan(agent, here, goal):
+        return walk.plan(jax.random.fold_in(key, agent), room, here, goal)
+
+    return jax.vmap(plan)(agents, crowd.positions, goals)
+
+
+def _wins(room, crowd, wanted):
+    """Which agents get the cell that they want."""
+    goals = jnp.asarray(room.exit_cells)[crowd.targets]
+    distance = squared_distance(room, crowd.positions, goals)
+
+    def compete(agent, winner):
+        cell = wanted[agent]
+        other = winner[cell]
+        is_nearer = _comes_before(distance, crowd.priority, agent, jnp.maximum(other, 0))
+        takes = crowd.is_inside[agent] & ((other < 0) | is_nearer)
+        return put(winner, jnp.where(takes, agent, other), cell)
+
+    size = wanted.shape[0]
+    nobody = jnp.full(room.num_cells, -1, jnp.int32)
+    winner = jax.lax.fori_loop(0, size, compete, nobody)
+    return winner[wanted] == jnp.arange(size, dtype=jnp.int32)
+
+
+def _order_of_moves(room, crowd):
+    """Agents in the order in which they move, the queue sorted for the next step, and how many.
+
+    On a CPU the queue, nearly sorted from the step before, is sorted by insertion, which XLA folds
+    into the loop around it; elsewhere by XLA's sort. The order is the same.
+    """
+    goals = jnp.asarray(room.exit_cells)[crowd.targets]
+    distance = squared_distance(room, crowd.positions, goals)
+    groups = jnp.arange(room.num_exit_cells, dtype=jnp.int32)
+    is_member = (crowd.targets[None] == groups[:, None]) & crowd.is_inside[None]
+    none = jnp.asarray(jnp.iinfo(jnp.uint32).max, jnp.uint32)
+    first = jnp.min(jnp.where(is_member, crowd.priority[None], none), axis=1)
+    earlier = (first[None] < first[:, None]) | (
+        (first[None] == first[:, None]) & (groups[None] < groups[:, None])
+    )
+    rank = jnp.sum(earlier, axis=1, dtype=jnp.int32)
+    sizes = jnp.sum(is_member, axis=1, dtype=jnp.int32)
+    order, queue = jax.lax.platform_dependent(
+        *(crowd.targets, distance, crowd.is_inside, crowd.priority),
+        *(crowd.queue, crowd.num_queued, rank, sizes),
+        cpu=order_by_insertion,
+        default=order_by_sorting,
+    )
+    return order, queue, jnp.sum(sizes, dtype=jnp.int32)
+
+
+def order_by_insertion(group, distance, is_inside, priority, queue, num_queued, rank, sizes):
+    """Order of moves by an insertion sort of a queue that is nearly sorted.
+
+    Args:
+        group: (agent,) the group of each agent.
+        distance: (agent,) squared distance to the target.
+        is_inside: (agent,) who is sorted.
+        priority: (agent,) decides ties.
+        queue: (agent,) agents in the order of the step before.
+        num_queued: how many of the queue were sorted then.
+        rank: (group,) place of each group in the order of groups.
+        sizes: (group,) members of each group that are inside.
+
+    Returns:
+        Agents in the order of groups and distances; and the queue in the order of group numbers
+        and distances. Only the first entries count, as many as there are agents inside.
+    """
+    code = group * LARGEST_SQUARE + distance
+
+    def insert(place, carry):
+        queue, count = carry
+        agent = queue[place]
+        is_kept = is_inside[agent]
+
+        def goes_on(state):
+            hole, queue = state
+            before = queue[jnp.maximum(hole - 1, 0)]
+            return (hole > 0) & is_kept & _comes_before(code, priority, agent, before)
+
+        def shift(state):
+            hole, queue = state
+            return hole - 1, put(queue, queue[hole - 1], hole)
+
+        hole, queue = jax.lax.while_loop(goes_on, shift, (count, queue))
+        # Who is outside is written where the next one will be.
+        return put(queue, agent, hole), count + is_kept.astype(jnp.int32)
+
+    none = jnp.asarray(0, jnp.int32)
+    queue, count = jax.lax.fori_loop(0, num_queued, insert, (queue, none))
+    before = jnp.sum(jnp.where(rank[None] < rank[:, None], sizes[None], 0), axis=1)
+    offset = (before - (jnp.cumsum(sizes) - sizes)).astype(jnp.int32)
+
+    def arrange(place, order):
+        agent = queue[place]
+        return put(order, agent, place + offset[group[agent]])
+
+    return jax.lax.fori_loop(0, count, arrange, jnp.zeros_like(queue)), queue
+
+
+def order_by_sorting(group, distance, is_inside, priority, queue, num_queued, rank, sizes):
+    """Order of moves by XLA's sort; the same as `order_by_insertion`.
+
+    Args:
+        group: as there.
+        distance: as there.
+        is_inside: as there.
+        priority: as there.
+        queue: not used.
+        num_queued: not used.
+        rank: as there.
+        sizes: not used.
+
+    Returns:
+        Agents in the order of moves, twice: this form needs no queue.
+    """
+    del queue, num_queued, sizes
+    agents = jnp.arange(group.shape[0], dtype=jnp.int32)
+    keys = jnp.where(is_inside, rank[group], rank.shape[0]), distance, priority, agents
+    order = jax.lax.sort(keys, num_keys=4)[3]
+    return order, order
+
+
+def shuffled(is_meant: Bool[Array, " agent"], priority: UInt32[Array, " agent"]):
+    """Some agents in the order of their priority, as `order_by_insertion` sorts them.
+
+    Args:
+        is_meant: which agents.
+        priority: random words.
+
+    Returns:
+        (agent,); the first entries are those meant, the others count for nothing.
+    """
+    size = priority.shape[0]
+    agents, alike = jnp.arange(size, dtype=jnp.int32), jnp.zeros(size, jnp.int32)
+    rank, count = jnp.zeros(1, jnp.int32), jnp.sum(is_meant, dtype=jnp.int32)
+    return jax.lax.platform_dependent(
+        *(
+            alike,
+            alike,
+            is_meant,
+            priority,
+            agents,
+            jnp.asarray(size, jnp.int32),
+            rank,
+            count[None],
+        ),
+        cpu=order_by_insertion,
+        default=order_by_sorting,
+    )[0]
+
+
+LARGEST_SQUARE = 1 << 20
+"""Above every squared distance in a room, so that group and distance make one number."""
+
+
+def _comes_before(code, priority, agent, other):
+    """Whether an agent sorts before another: by code, then priority, then number."""
+    mine, theirs = code[agent], code[other]
+    first, second = priority[agent], priority[other]
+    is_tie_won = (first < second) | ((first == second) & (agent < other))
+    return (mine < theirs) | ((mine == theirs) & is_tie_won)
