@@ -376,7 +376,8 @@ def test_the_verb_plays_the_sessions_of_numpy(num_firms, num_prices):
     num_states = num_prices**num_firms
     with engine.double_precision():
         market = market_of(num_firms, num_prices=num_prices, decay=2e-3)
-        found = jax.device_get(sessions_of(market, num_sessions=2, patience=300))
+        limits = {"patience": 300, "max_periods": NUM_PERIODS}
+        found = jax.device_get(sessions_of(market, num_sessions=2, **limits))
         grid = jax.device_get(price_grid(market))
     for s in range(2):
         key = jax.random.fold_in(KEY, s)
