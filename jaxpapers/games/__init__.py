@@ -9,26 +9,29 @@ be made outside, by a program of one's own.
 
 Promises, *jit · vmap · grad · shard*:
 
-``play``                | yes | yes | yes: rewards, where the game allows | yes
-``replicate``, ``collect`` | yes: without progress | yes | no: integers decide | yes: by `mesh`
-``contrast``            | yes: without progress | yes | no: integers decide | yes: by `mesh`
+``play``                | yes | yes | yes: where the game allows | yes
+``replicate``, ``collect``, ``contrast`` | yes: without progress | yes | yes: where the game allows
+| yes: by `mesh`
 ``sweep``               | no: host loop | no: host loop | no: host loop | no: host loop
-``play_round``, ``begin`` | yes | yes | no: integers decide | yes
+``play_round``, ``begin`` | yes | yes | yes: where the game allows | yes
 ``equilibrium``         | yes | yes | yes: one-sided at corners | yes
 ``cartel``              | yes | yes | yes: one-sided at corners | yes
 ``best_response``       | yes | yes | yes: one-sided at corners | yes
 ``collusion_index``, ``price_index`` | yes | yes | yes | yes
 ``price_spread``, ``mean_collusion_index``, ``block_means`` | yes | yes | yes | yes
 ``time_to_collusion``, ``first_collusion`` | yes | yes | no: integers | yes
-``q_learning_sessions`` | yes: without progress | yes | no: integers decide | yes: by `mesh`
-``mean_impulse_response``, ``impulse_response``, ``limit_cycle`` | yes | yes | no: integers | yes
+``q_learning_sessions`` | yes: without progress | yes | no: loops | yes: by `mesh`
+``mean_impulse_response`` | yes | yes | no: loops | yes
+``impulse_response``, ``limit_cycle`` | yes | yes | no: strategies are steps | yes
 ``price_grid``          | yes | yes | yes | yes
 ``winners``             | yes | yes | no: integers | yes
 ``spread``              | yes | yes | yes | yes
-``cone_counts``, ``crowd_counts``, ``traits`` | yes | yes | no: integers | yes
+``crowd_counts``, ``traits`` | yes | yes | no: integers | yes
+``cone_counts``         | yes | yes | no: counts are steps | yes
 ``ewa_update``          | yes | yes | yes | yes
 ``hierarchy_choices``   | yes | yes | yes | yes
-``logit_equilibrium``   | yes | yes | no: a fixed point by steps | yes
+``logit_equilibrium``   | yes | yes | no: loops | yes
+``expected_payoffs``    | yes | yes | yes | yes
 ``fehr_schmidt``        | yes | yes | yes | yes
 ``population``, ``reference_room``, ``large_room``, ``baseline_talk``, ``cooperative_talk``,
 ``uncooperative_talk`` | no: host | no: host | no: host | no: host
@@ -59,6 +62,7 @@ from .policies import (
     BestReply,
     CognitiveHierarchy,
     ConditionalCooperator,
+    Experience,
     FictitiousPlay,
     FixedPrice,
     Forced,
@@ -75,10 +79,12 @@ from .policies import (
     QLearning,
     QuantalResponse,
     Rounded,
+    SocialObservation,
     TitForTat,
     baseline_talk,
     cooperative_talk,
     ewa_update,
+    expected_payoffs,
     fehr_schmidt,
     hierarchy_choices,
     logit_equilibrium,
@@ -113,6 +119,7 @@ __all__ = [
     "EvacuationRecord",
     "EvacuationState",
     "Exclusive",
+    "Experience",
     "Feedback",
     "FictitiousPlay",
     "FixedPrice",
@@ -161,6 +168,7 @@ __all__ = [
     "Rounded",
     "Sequential",
     "Sessions",
+    "SocialObservation",
     "Split",
     "Star",
     "Sweep",
@@ -182,6 +190,7 @@ __all__ = [
     "crowd_counts",
     "equilibrium",
     "ewa_update",
+    "expected_payoffs",
     "fehr_schmidt",
     "first_collusion",
     "hierarchy_choices",

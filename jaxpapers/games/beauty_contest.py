@@ -165,7 +165,7 @@ class BeautyContest(Game):
             variance,
             target,
             jnp.sum(is_winner, dtype=jnp.int32),
-            jnp.where(is_sound, int(Status.OK), int(Status.NON_FINITE)).astype(jnp.int32),
+            jnp.where(is_sound, int(Status.OK), int(Status.INVALID_ACTION)).astype(jnp.int32),
         )
         zeros, nobody = jnp.zeros_like(choices), jnp.zeros_like(is_valid)
         state = GuessState(state.round + 1, choices, is_valid, is_winner, mean, zeros, nobody)

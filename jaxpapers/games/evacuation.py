@@ -139,6 +139,7 @@ class Evacuation(Game):
         >>> game = games.Evacuation(4, room)
         >>> path = games.play(jax.random.key(0), game, games.NearestExit(), num_rounds=6)
         >>> print(path.records.escaped)
+        [0 2 4 4 4 4]
     """
 
     num_agents: int = eqx.field(static=True, default=100)

@@ -44,7 +44,7 @@ class GuessRecord(Record):
             players agree.
         target: share of the mean that was to be guessed.
         num_winners: int32, how many were closest to it.
-        status: int32, NON_FINITE where a choice was not valid (a whole number outside
+        status: int32, INVALID_ACTION where a choice was not valid (a whole number outside
             `0..highest`, NaN, infinite) or so large that a mean or variance overflows; else OK.
     """
 

@@ -94,7 +94,7 @@ class LinearDemand(Demand):
 
         Both firms sell, or the one with the higher cost charges it and sells nothing. With
         complements a firm may prefer to drop a rival whose cost is above the intercept; there are
-        costs for which no pair of prices is an equilibrium then, status NO_BRACKET.
+        costs for which no pair of prices is an equilibrium then, status NO_EQUILIBRIUM.
         """
         lines = _Lines.of(self, costs)
         margins = lines.margins(costs)
@@ -143,7 +143,7 @@ class _Lines(eqx.Module):
         numbers = jnp.stack([self.intercept, self.own, self.cross])
         is_valid = jnp.all(jnp.isfinite(numbers)) & (self.own > 0)
         is_valid &= (self.cross <= self.own) & (self.cross > -self.own)
-        found = jnp.where(is_found, int(Status.OK), int(Status.NO_BRACKET))
+        found = jnp.where(is_found, int(Status.OK), int(Status.NO_EQUILIBRIUM))
         return jnp.where(is_valid, found, int(Status.NON_FINITE))
 
     def is_homogeneous(self):

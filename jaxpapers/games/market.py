@@ -20,7 +20,7 @@ class MarketOutcome(eqx.Module):
             demand: in a homogeneous market the firm of lower cost serves all of it.
         profits: `(price - cost) * quantity`.
         status: int32. OK for a closed form; CONVERGED, or a failure of `numerics.find_root`, for
-            an iterated one; NO_BRACKET where there is no equilibrium in pure strategies;
+            an iterated one; NO_EQUILIBRIUM where there is no equilibrium in pure strategies;
             NON_FINITE where the demand is not valid or a cost is not finite.
 
     Example:

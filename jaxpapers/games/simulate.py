@@ -68,7 +68,8 @@ def play(key: PRNGKeyArray, game: Game, policies: Policies, *, num_rounds: int) 
         >>> path = games.play(
         ...     jax.random.key(0), games.Bertrand(), games.BestReply(start=8.0), num_rounds=30
         ... )
-        >>> print(path.records.prices[-1].round(3))
+        >>> print(path.records.prices[-1].round(3).tolist())
+        [6.0, 6.0]
     """
     world, players = make_world(key, game, policies, num_rounds, _everything)
     return _play(key, world, game, players)
@@ -122,6 +123,7 @@ def replicate(
         ...     num_worlds=2_000,
         ... )
         >>> print(cloud.mean["variance"].round(-1))
+        [150.  50.  20.  10.]
     """
     world, players = make_world(key, game, policies, num_rounds, report)
     return engine.average(

@@ -111,6 +111,7 @@ def contrast(
         ...     num_worlds=500,
         ... )
         >>> print(gap.mean["variance"].round(), gap.standard_error["variance"].round(1))
+        [  0. -54. -20.  -7.] [0.  1.1 0.7 0.5]
     """
     made = [make_world(key, *setting, num_rounds, report) for setting in (baseline, treated)]
     settings = tuple(

@@ -28,6 +28,8 @@ class Status(enum.IntEnum):
     MAX_STEPS = 31
     INVALID_BIDS = 32
     NOT_A_DISTRIBUTION = 33
+    NO_EQUILIBRIUM = 34
+    INVALID_ACTION = 35
 
     @property
     def is_failure(self) -> bool:
@@ -43,6 +45,8 @@ _FAILURES = frozenset(
         Status.MAX_STEPS,
         Status.INVALID_BIDS,
         Status.NOT_A_DISTRIBUTION,
+        Status.NO_EQUILIBRIUM,
+        Status.INVALID_ACTION,
     }
 )
 
@@ -109,6 +113,14 @@ _MESSAGES = {
     Status.NOT_A_DISTRIBUTION: (
         "Probabilities do not sum to one. Give natural logarithms of probabilities, as "
         "jax.nn.log_softmax makes them from logits."
+    ),
+    Status.NO_EQUILIBRIUM: (
+        "No pair of prices is a best response to itself: with complements and a firm whose cost is "
+        "above what buyers would pay, best responses run in a circle. Check the costs."
+    ),
+    Status.INVALID_ACTION: (
+        "An agent's action is none of the game's: NaN, infinite or out of range. It was left out "
+        "of the round. Check the policy, and the units of what it returns."
     ),
 }
 

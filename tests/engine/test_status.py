@@ -36,6 +36,8 @@ def test_failures_are_the_codes_without_an_answer():
         "MAX_STEPS",
         "INVALID_BIDS",
         "NOT_A_DISTRIBUTION",
+        "NO_EQUILIBRIUM",
+        "INVALID_ACTION",
     ]
 
 

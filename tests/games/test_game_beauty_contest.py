@@ -119,14 +119,14 @@ def test_choices_that_are_none_are_left_out():
     state, payoffs, record = played(game, jnp.asarray([-1, 101, 30, 60], jnp.int32))
     np.testing.assert_array_equal(payoffs, [0, 0, 100, 0])
     assert (float(record.mean), float(record.variance)) == (45, 225)
-    assert int(record.status) == Status.NON_FINITE
+    assert int(record.status) == Status.INVALID_ACTION
     np.testing.assert_array_equal(state.is_valid, [False, False, True, True])
     floats = played(game, jnp.asarray([jnp.nan, jnp.inf, 30.0, 60.0]))[2]
-    assert (float(floats.mean), int(floats.status)) == (45, Status.NON_FINITE)
+    assert (float(floats.mean), int(floats.status)) == (45, Status.INVALID_ACTION)
     nobody = played(game, jnp.full(4, jnp.nan))
     np.testing.assert_array_equal(nobody[1], 0)
     assert int(nobody[2].num_winners) == 0
-    assert int(nobody[2].status) == Status.NON_FINITE
+    assert int(nobody[2].status) == Status.INVALID_ACTION
 
 
 def test_floats_outside_are_choices_and_overflow_is_told():
@@ -136,7 +136,7 @@ def test_floats_outside_are_choices_and_overflow_is_told():
     assert int(record.status) == Status.OK
     _, payoffs, record = played(game, jnp.asarray([3e38, 3e38, 3e38, 3e38], jnp.float32))
     np.testing.assert_array_equal(payoffs, 0)
-    assert int(record.status) == Status.NON_FINITE
+    assert int(record.status) == Status.INVALID_ACTION
 
 
 # --- talk ----------------------------------------------------------------------------------------

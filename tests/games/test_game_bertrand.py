@@ -214,7 +214,7 @@ def test_price_that_is_none_sells_nothing_and_says_so(price):
     ):
         states, profits, records = steps(game, [actions])
         state, profits, record = row(states, 1), row(profits, 0), row(records, 0)
-        assert int(record.status) == Status.NON_FINITE
+        assert int(record.status) == Status.INVALID_ACTION
         np.testing.assert_allclose(record.quantities, sold, rtol=1e-5)
         assert float(record.prices[1]) == float(game.costs[1])
         assert float(profits[1]) == 0.0

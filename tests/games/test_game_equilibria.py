@@ -158,7 +158,7 @@ def test_complements_without_equilibrium():
         found = jax.device_get(linear(case, equilibrium))
         kept = jax.device_get(linear(np.array([2.0, 1.0, -0.9, 1.0, 2.3]), equilibrium))
         left = jax.device_get(linear(np.array([2.0, 1.0, -0.9, 1.0, 2.65]), equilibrium))
-    assert found.status == Status.NO_BRACKET
+    assert found.status == Status.NO_EQUILIBRIUM
     assert np.isfinite(found.prices).all()
     assert kept.status == left.status == Status.OK
     assert kept.quantities[1] > 0

@@ -1,7 +1,7 @@
 """Policies of the games: the literature's players as pure functions."""
 
 from .best_response import BestReply
-from .ewa import EWA, ewa_update
+from .ewa import EWA, Experience, ewa_update
 from .exits import LogitExit, NearestExit
 from .fictitious import FictitiousPlay
 from .hierarchy import CognitiveHierarchy, hierarchy_choices
@@ -10,9 +10,9 @@ from .level_k import LevelK
 from .median_talk import MedianTalk, baseline_talk, cooperative_talk, uncooperative_talk
 from .pledges import ConditionalCooperator, Persona
 from .q_learning import QLearning
-from .quantal import LogitEquilibrium, QuantalResponse, logit_equilibrium
+from .quantal import LogitEquilibrium, QuantalResponse, expected_payoffs, logit_equilibrium
 from .rounded import Rounded
-from .social import InequityAverse, fehr_schmidt
+from .social import InequityAverse, SocialObservation, fehr_schmidt
 from .triggers import FixedPrice, Forced, GrimTrigger, PriceMatching, TitForTat
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "BestReply",
     "CognitiveHierarchy",
     "ConditionalCooperator",
+    "Experience",
     "FictitiousPlay",
     "FixedPrice",
     "Forced",
@@ -36,10 +37,12 @@ __all__ = [
     "QLearning",
     "QuantalResponse",
     "Rounded",
+    "SocialObservation",
     "TitForTat",
     "baseline_talk",
     "cooperative_talk",
     "ewa_update",
+    "expected_payoffs",
     "fehr_schmidt",
     "hierarchy_choices",
     "logit_equilibrium",
