@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 
 import jaxpapers
 
+from .cli_games import games_calvano, games_play
+
 Verb = Callable[..., int]
 _SYNOPSIS_WIDTH = 50
 _PRINTED_ROWS = 50
@@ -40,8 +42,10 @@ def reproduce(
     Returns:
         Exit code: 0, or 1 when an experiment failed.
     """
-    from jaxpapers import experiments
+    from jaxpapers import engine, experiments
 
+    if not systems or "games" in systems:
+        engine.fold_loops()
     chosen = experiments.select_experiments(systems)
     try:
         result = experiments.reproduce(chosen, scale=scale, output=output, seed=seed)
@@ -372,6 +376,7 @@ COMMANDS: Mapping[str, Verb | Mapping[str, Verb]] = {
     "info": info,
     "auctions": {"demo": auctions_demo, "sweep": auctions_sweep, "check": auctions_check},
     "copulas": {"fit": copulas_fit, "dependence": copulas_dependence},
+    "games": {"play": games_play, "calvano": games_calvano},
     "ranks": {"fit": ranks_fit},
 }
 _SYNOPSES = {
@@ -380,6 +385,7 @@ _SYNOPSES = {
     "auctions check": "auctions check --rule RULE",
     "copulas fit": "copulas fit DATA --num-factors K",
     "copulas dependence": "copulas dependence FIT",
+    "games play": "games play GAME",
     "ranks fit": "ranks fit DATA FORMULA",
 }
 _EXAMPLES = (
@@ -387,6 +393,8 @@ _EXAMPLES = (
     "jaxpapers auctions demo --bids 1,2 --pair rivals",
     "jaxpapers copulas fit PRICES.csv --num-factors 3 --output fit.nc",
     "jaxpapers copulas dependence fit.nc --level 0.05 --output table.csv",
+    "jaxpapers games play evacuation --agents 100 --talk --gif out.gif",
+    "jaxpapers games calvano --sessions 300",
     'jaxpapers ranks fit DATA.csv "r(child) ~ r(parent) + female" --tie-weight 0.5 --by region',
 )
 

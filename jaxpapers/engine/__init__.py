@@ -21,8 +21,8 @@ Promises, *jit · vmap · grad · shard*:
 ``check_shapes``, ``is_concrete``, ``warn_if_truncated`` | yes: traced values pass | yes: as jit
 | no: no floats | yes: as jit
 ``stream``, ``mix`` | yes | yes | no: integers | yes
-``compile_quickly``, ``double_precision``, ``loop_options``, ``replicate_mesh``, ``require_extra``,
-``status_message`` | no: host | no: host | no: host | no: host
+``compile_quickly``, ``double_precision``, ``fold_loops``, ``loop_options``, ``replicate_mesh``,
+``require_extra``, ``status_message`` | no: host | no: host | no: host | no: host
 """
 
 from ..numerics.status import Status, status_message
@@ -38,7 +38,7 @@ from .checks import (
     check_shapes,
     is_concrete,
 )
-from .compiling import compile_quickly, loop_options
+from .compiling import compile_quickly, fold_loops, loop_options
 from .drivers import RunResult, run, unroll
 from .extras import require_extra
 from .precision import PrecisionWarning, double_precision, warn_if_truncated
@@ -78,6 +78,7 @@ __all__ = [
     "compile_quickly",
     "double_precision",
     "finite_status",
+    "fold_loops",
     "is_concrete",
     "loop_options",
     "mix",

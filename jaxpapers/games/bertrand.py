@@ -72,7 +72,7 @@ class MarketRecord(Record):
         collusion_index: of this round's profits, 0 in equilibrium and 1 for a cartel.
         price_spread: highest price less the lowest.
         is_talking: whether firms talked.
-        status: int32. OK; INVALID_ACTION where a price was negative, NaN or infinite: that firm sold
+        status: int32. OK; INVALID_ACTION if a price was negative, NaN or infinite: that firm sold
             nothing; else a failure of the benchmarks, and `collusion_index` means nothing.
     """
 
@@ -308,7 +308,7 @@ def _in_order(ring, num_played):
 
 
 def _status(is_price, state) -> Int[Array, ""]:
-    """INVALID_ACTION for prices that are none, else the first failure of the benchmarks, else OK."""
+    """INVALID_ACTION for prices that are none, else the first failed benchmark, else OK."""
     status = jnp.asarray(int(Status.OK), jnp.int32)
     for found in (state.collusive.status, state.competitive.status):
         is_fine = (found == Status.OK) | (found == Status.CONVERGED)

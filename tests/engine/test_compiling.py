@@ -1,4 +1,4 @@
-"""The flag that makes XLA compile quickly: never against the user, never where it is unknown."""
+"""Flags that make XLA compile quickly and fold loops: never against the user or where unknown."""
 
 import os
 import subprocess
@@ -9,38 +9,47 @@ import pytest
 
 from jaxpapers import engine
 
-FLAG = "--xla_cpu_use_fusion_emitters"
+FOLDING = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold"
+FLAGS = {
+    engine.compile_quickly: ("--xla_cpu_use_fusion_emitters", "false"),
+    engine.fold_loops: tuple(f"{FOLDING}=262144".split("=", 1)),
+}
+VERBS = pytest.mark.parametrize("verb", FLAGS, ids=lambda verb: verb.__name__)
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (None, f"{FLAG}=false"),
-        ("--xla_other=1", f"--xla_other=1 {FLAG}=false"),
-        (f"{FLAG}=true", f"{FLAG}=true"),
-    ],
-)
-def test_the_flag_is_added_where_it_is_not_set(monkeypatch, before, after):
+@VERBS
+@pytest.mark.parametrize("before", [None, "--xla_other=1", "own"])
+def test_the_flag_is_added_where_it_is_not_set(monkeypatch, verb, before):
+    flag, value = FLAGS[verb]
+    before = f"{flag}=else" if before == "own" else before
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     if before is not None:
         monkeypatch.setenv("XLA_FLAGS", before)
-    assert engine.compile_quickly()
-    assert os.environ["XLA_FLAGS"] == after
-    assert engine.compile_quickly()
-    assert os.environ["XLA_FLAGS"] == after
+    own = before if before and flag in before else f"{flag}={value}"
+    after = own if before in (None, own) else f"{before} {own}"
+    for _ in range(2):
+        assert verb()
+        assert os.environ["XLA_FLAGS"] == after
 
 
-def test_another_release_is_left_alone(monkeypatch):
+@VERBS
+def test_another_release_is_left_alone(monkeypatch, verb):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     monkeypatch.setattr(jax, "__version_info__", (0, 99, 0))
-    assert not engine.compile_quickly()
+    assert not verb()
     assert "XLA_FLAGS" not in os.environ
+    assert engine.loop_options() == {}
+
+
+def test_options_of_loops_are_known_to_this_release():
+    add = jax.jit(lambda x: x + 1, compiler_options=engine.loop_options())
+    assert add(1) == 2
 
 
 def test_this_release_knows_the_flag():
     """XLA ends a process that gives it a flag it does not know."""
     program = (
-        "from jaxpapers import engine; assert engine.compile_quickly()\n"
+        "from jaxpapers import engine; assert engine.compile_quickly() and engine.fold_loops()\n"
         "import jax; print(jax.jit(lambda x: x + 1)(1))"
     )
     settings = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}

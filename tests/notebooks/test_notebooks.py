@@ -14,7 +14,7 @@ def sources(notebook):
 
 
 def test_there_are_notebooks():
-    assert [script.stem for script in SCRIPTS] == ["auctions", "copulas", "ranks"]
+    assert [script.stem for script in SCRIPTS] == ["auctions", "copulas", "games", "ranks"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
@@ -32,7 +32,10 @@ def test_the_rendered_one_has_the_cells_of_the_script(script):
     "name",
     [
         "ranks",
-        *(pytest.param(name, marks=pytest.mark.acceptance) for name in ("auctions", "copulas")),
+        *(
+            pytest.param(name, marks=pytest.mark.acceptance)
+            for name in ("auctions", "copulas", "games")
+        ),
     ],
 )
 def test_runs(name):
