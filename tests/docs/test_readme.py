@@ -26,8 +26,9 @@ def test_there_are_blocks():
 
 
 def block(code, printed):
-    """One that fits a copula takes half a minute: `make acceptance` only."""
-    marks = [pytest.mark.acceptance] if "fit_copula(" in code else []
+    """Those that fit a copula or play games take half a minute: `make acceptance` only."""
+    is_long = "fit_copula(" in code or "games.play(" in code
+    marks = [pytest.mark.acceptance] if is_long else []
     return pytest.param(code, printed, id=code.split("\n")[0], marks=marks)
 
 
