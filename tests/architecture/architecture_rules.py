@@ -87,8 +87,12 @@ class Source:
 
     @property
     def unit(self) -> str:
-        """Subpackage or top-level module of `jaxpapers`, empty for the package itself."""
-        return self.parts[1] if len(self.parts) > 1 else ""
+        """Subpackage or top-level module of `jaxpapers`, empty for the package itself.
+
+        The command line is one unit in several modules, `cli` and `cli_*`.
+        """
+        unit = self.parts[1] if len(self.parts) > 1 else ""
+        return "cli" if unit.startswith("cli_") else unit
 
     @property
     def is_package(self) -> bool:
