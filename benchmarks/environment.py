@@ -14,7 +14,7 @@ from benchmarks import allocator
 
 PACKAGES = (
     *("jaxpapers", "jax", "jaxlib", "numpy", "scipy", "numba", "statsmodels"),
-    *("equinox", "optax", "numpyro", "pyvinecopulib", "copulae", "copulax"),
+    *("equinox", "optax", "numpyro", "pyvinecopulib", "copulae", "copulax", "mesa"),
 )
 VARIABLES = (
     "OMP_NUM_THREADS",

@@ -13,7 +13,7 @@ from benchmarks.run import find_case, ready_process
 def main() -> None:
     """Read suite, case, size and contender and print what is measured as JSON."""
     suite, case_name, size, contender_name = sys.argv[1:]
-    with ready_process():
+    with ready_process(suite):
         from benchmarks.measure import probe
 
         contenders = find_case(suite, case_name, int(size)).build()

@@ -5,6 +5,7 @@ import contextlib
 import importlib
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,21 +14,45 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import allocator
 
 SCRIPT = Path(__file__).resolve()
-SUITES = ("ranks", "copulas", "auctions")
+SUITES = ("ranks", "copulas", "auctions", "games")
+FOLDING = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1048576"
+"""Has XLA make one kernel of a loop on a CPU, with all loops inside, up to this size of state."""
+DEVICES = "--xla_force_host_platform_device_count"
+"""Has XLA show the cores of a CPU as so many devices."""
 ALL = "all"
 RESULTS = SCRIPT.with_name("results")
 LEAST_REPEATS = 9
 QUICK_REPEATS = 3
 
 
+def flags_of(suite):
+    """Return the flags of XLA that a suite needs: of games each core as a device, folded loops."""
+    from benchmarks import environment
+
+    return (f"{DEVICES}={environment.num_cores()}", FOLDING) if suite == "games" else ()
+
+
+def set_flags(flags):
+    """Add flags of XLA to those of this process, but for those that are set already."""
+    found = os.environ.get("XLA_FLAGS", "").split()
+    names = {flag.partition("=")[0] for flag in found}
+    new = [flag for flag in flags if flag.partition("=")[0] not in names]
+    if new:
+        os.environ["XLA_FLAGS"] = " ".join([*found, *new])
+
+
 @contextlib.contextmanager
-def ready_process():
+def ready_process(suite=None):
     """Ready this process for measuring: double precision, and threads that do not spin.
 
     A thread of OpenMP that waits in a loop for its next work would slow whoever has the next turn.
     XLA compiles as it does for `jaxpapers` on the command line, for peers too.
+
+    Args:
+        suite: Whose flags of XLA are set. None: no suite's.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    set_flags(flags_of(suite))
     import jax
 
     from jaxpapers import engine
@@ -178,11 +203,16 @@ def run_suite(suite, output, settings):
 
 
 def main(arguments=None):
-    """Measure the suites asked for, under the allocator asked for."""
+    """Measure the suites asked for, each in a process of its own, under the allocator asked for."""
     words = sys.argv[1:] if arguments is None else arguments
     settings = parse_arguments(words)
+    if settings.suite == ALL:
+        others = [word for word in words if word != ALL]
+        for suite in SUITES:
+            subprocess.run([sys.executable, str(SCRIPT), suite, *others], check=True)
+        return
     allocator.settle(settings.allocator, SCRIPT, words)
-    with ready_process():
+    with ready_process(settings.suite):
         for suite, output in records_to_make(settings).items():
             run_suite(suite, output, settings)
 

@@ -111,18 +111,22 @@ def record_axes(record: games.Record) -> dict[str, tuple[str, ...]]:
         Field to names, `round` first; numbered names where an annotation has none.
     """
     return {
-        field.name: ("round", *_own_axes(field.name, getattr(field.type, "dim_str", "...")))
+        field.name: ("round", *_own_axes(field, np.ndim(getattr(record, field.name)) - 1))
         for field in dataclasses.fields(record)
     }
 
 
-def _own_axes(name: str, annotation: str) -> tuple[str, ...]:
-    if name == "escaped_by_trait":
-        return TRAIT_AXES
-    return tuple(
-        part if part.isidentifier() else f"{name}_axis_{place}"
-        for place, part in enumerate(annotation.split())
-    )
+def _own_axes(field: dataclasses.Field, ndim: int) -> tuple[str, ...]:
+    names = getattr(field.type, "dim_str", "").split()
+    if field.name == "escaped_by_trait":
+        names = TRAIT_AXES
+    elif len(names) != ndim or not all(name.isidentifier() for name in names):
+        names = _numbered(field.name, ndim)
+    return tuple(names)
+
+
+def _numbered(name: str, ndim: int) -> tuple[str, ...]:
+    return tuple(f"{name}_axis_{place}" for place in range(ndim))
 
 
 def _of_play(play: games.Play):
@@ -237,7 +241,7 @@ def _names_of(name: str, ndim: int, axes: Axes) -> tuple[str, ...]:
         return names
     if name in axes:
         raise ValueError(f"axes has {len(names)} names for {name!r}, which has {ndim} axes")
-    return tuple(f"{name}_axis_{place}" for place in range(ndim))
+    return _numbered(name, ndim)
 
 
 def _by_name(report: Any) -> dict[str, np.ndarray]:

@@ -111,7 +111,7 @@ def play_game(
         return GameResult(jax.tree.map(np.asarray, found), settings, place)
 
 
-def _rules(settings: GameSettings, room: games.Room | None) -> games.Game:
+def _rules(settings: GameSettings, room: Any) -> games.Game:
     """The game."""
     if settings.game == "beauty":
         return games.BeautyContest(num_agents=settings.num_agents, is_talking=settings.is_talking)
@@ -122,7 +122,7 @@ def _rules(settings: GameSettings, room: games.Room | None) -> games.Game:
     tremble = TREMBLE if settings.policy == "logit exit" else 0.0
     return games.Evacuation(
         settings.num_agents,
-        chosen_room("reference") if room is None else room,
+        room,
         moves=games.Sequential(games.Greedy(tremble)),
         is_talking=settings.is_talking,
     )
