@@ -32,8 +32,15 @@ class Moments(eqx.Module):
 
     @property
     def standard_error(self) -> PyTree:
-        """Standard error of the mean."""
-        return jax.tree.map(lambda v: jnp.sqrt(v / self.num_worlds), self.variance)
+        """Standard error of the mean; `num_worlds` may have axes in front, of a batch."""
+        count = jnp.asarray(self.num_worlds)
+
+        def error(variance):
+            return jnp.sqrt(
+                variance / count.reshape(count.shape + (1,) * (variance.ndim - count.ndim))
+            )
+
+        return jax.tree.map(error, self.variance)
 
 
 class AverageState(eqx.Module):

@@ -40,11 +40,7 @@ class Sweep(eqx.Module):
     @property
     def standard_error(self) -> PyTree:
         """Standard error of the mean, with the axes of the grid in front."""
-        count = self.moments.num_worlds
-        return jax.tree.map(
-            lambda v: jnp.sqrt(v / count.reshape(count.shape + (1,) * (v.ndim - count.ndim))),
-            self.moments.variance,
-        )
+        return self.moments.standard_error
 
 
 class _Difference(eqx.Module):

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from algorithms import Exploding
-from game_promises import GAMES, GAMES_BY_MESH
+from game_promises import GAMES, GAMES_BY_MESH, ROOM
 
 from jaxpapers import auctions, copulas, engine, frames, games, numerics, plots, ranks
 
