@@ -6,7 +6,7 @@ import jax
 
 FLAG = "--xla_cpu_use_fusion_emitters"
 FOLDING_FLAG = "--xla_backend_extra_options"
-FOLDING = "xla_cpu_small_while_loop_byte_threshold=262144"
+FOLDING = "xla_cpu_small_while_loop_byte_threshold=1048576"
 VERSIONS = ((0, 10),)
 """Releases of JAX whose XLA has the flag; one that it does not know would end the process."""
 
@@ -26,7 +26,7 @@ def compile_quickly() -> bool:
 
 
 def fold_loops() -> bool:
-    """Has XLA fold loops over up to 256 kB into one kernel on a CPU, until the process ends.
+    """Has XLA fold loops over up to 1 MB into one kernel on a CPU, until the process ends.
 
     Worlds of a simulation that are one scalar loop run 5 to 10 times faster. Sets the option in the
     environment variable `XLA_FLAGS`, where none like it is set already. To be called before

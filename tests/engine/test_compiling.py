@@ -12,7 +12,7 @@ from jaxpapers import engine
 FOLDING = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold"
 FLAGS = {
     engine.compile_quickly: ("--xla_cpu_use_fusion_emitters", "false"),
-    engine.fold_loops: tuple(f"{FOLDING}=262144".split("=", 1)),
+    engine.fold_loops: tuple(f"{FOLDING}=1048576".split("=", 1)),
 }
 VERBS = pytest.mark.parametrize("verb", FLAGS, ids=lambda verb: verb.__name__)
 
