@@ -9,11 +9,13 @@ be made outside, by a program of one's own.
 
 Promises, *jit · vmap · grad · shard*:
 
-``play``                | yes | yes | yes: where the game allows | yes
+``play``                | yes | yes | yes: where the game allows
+| yes: evacuations with `check_vma=False`
 ``replicate``, ``collect``, ``contrast`` | yes: without progress | yes | yes: where the game allows
 | yes: by `mesh`
 ``sweep``               | no: host loop | no: host loop | no: host loop | no: host loop
-``play_round``, ``begin`` | yes | yes | yes: where the game allows | yes
+``play_round``, ``begin`` | yes | yes | yes: where the game allows
+| yes: evacuations with `check_vma=False`
 ``equilibrium``         | yes | yes | yes: one-sided at corners | yes
 ``cartel``              | yes | yes | yes: one-sided at corners | yes
 ``best_response``       | yes | yes | yes: one-sided at corners | yes
@@ -21,8 +23,9 @@ Promises, *jit · vmap · grad · shard*:
 ``price_spread``, ``mean_collusion_index``, ``block_means`` | yes | yes | yes | yes
 ``time_to_collusion``, ``first_collusion`` | yes | yes | no: integers | yes
 ``q_learning_sessions`` | yes: without progress | yes | no: loops | yes: by `mesh`
-``mean_impulse_response`` | yes | yes | no: loops | yes
-``impulse_response``, ``limit_cycle`` | yes | yes | no: strategies are steps | yes
+``mean_impulse_response`` | yes | yes | no: loops | no: loops
+``impulse_response``    | yes | yes | no: strategies are steps | yes
+``limit_cycle``         | yes | yes | no: strategies are steps | no: loops
 ``price_grid``          | yes | yes | yes | yes
 ``winners``             | yes | yes | no: integers | yes
 ``spread``              | yes | yes | yes | yes
@@ -30,7 +33,7 @@ Promises, *jit · vmap · grad · shard*:
 ``cone_counts``         | yes | yes | no: counts are steps | yes
 ``ewa_update``          | yes | yes | yes | yes
 ``hierarchy_choices``   | yes | yes | yes | yes
-``logit_equilibrium``   | yes | yes | no: loops | yes
+``logit_equilibrium``   | yes | yes | no: loops | no: loops
 ``expected_payoffs``    | yes | yes | yes | yes
 ``fehr_schmidt``        | yes | yes | yes | yes
 ``population``, ``reference_room``, ``large_room``, ``baseline_talk``, ``cooperative_talk``,

@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .. import engine
+from ..numerics.varying import vary, varying_axes
 from .model import Game, Record, check_kind
 from .populations import Policies, Population, population
 
@@ -232,15 +233,16 @@ class World(eqx.Module):
 
     def __call__(self, key, game, players):
         """What the world reports."""
-        stream = engine.stream(key)
+        axes = varying_axes((jax.random.key_data(key), game, players))
+        stream, game, players = vary((engine.stream(key), game, players), axes)
 
         def one_round(carry, time):
             state, memories, report = play_round(
                 jax.random.fold_in(stream, time + 1), game, players, *carry
             )
-            return (state, memories), report
+            return vary(((state, memories), report), axes)
 
-        start = begin(jax.random.fold_in(stream, 0), game, players)
+        start = vary(begin(jax.random.fold_in(stream, 0), game, players), axes)
         times = jnp.arange(self.num_rounds, dtype=jnp.uint32)
         (state, memories), rounds = jax.lax.scan(one_round, start, times)
         return self.report(Play(*rounds, state, memories))

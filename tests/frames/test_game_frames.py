@@ -294,15 +294,16 @@ def test_means_of_ones_own_report():
     assert "a_b" in frames.to_dataset(nested)
 
 
+@pytest.mark.filterwarnings("ignore:A JAX array is being set as static")
 def test_axes_of_a_sweep():
     grid = moments(variance=np.arange(12.0).reshape(2, 3, 2))
     counts = jnp.full((2, 3), 25, jnp.int32)
     grid = eqx.tree_at(lambda m: m.num_worlds, grid, counts)
-    axes = {"noise": (1.0, 3.0), "rule": (games.NoFeedback(), "b", np.float32(2))}
+    axes = {"noise": (1.0, 3.0), "rule": (games.Complete(), "b", np.float32(2))}
     found = frames.to_dataset(games.Sweep(axes, grid))
     assert found.variance.dims == ("noise", "rule", "round")
     np.testing.assert_array_equal(found.noise, [1, 3])
-    assert found.rule.item(0).startswith("NoFeedback")
+    assert found.rule.item(0).startswith("Complete")
     np.testing.assert_allclose(found.variance.sel(noise=3.0).isel(rule=0), [6, 7])
     np.testing.assert_allclose(found.variance_standard_error, found.variance / 5, rtol=1e-6)
     assert frames.to_dataset(games.Sweep({"n": (1, 2), "m": (1, 2, 3)}, grid)).n.dtype == int
