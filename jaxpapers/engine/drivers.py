@@ -126,7 +126,7 @@ def run(
     drive = functools.partial(_drive, run_chunk, problem, position, num_steps, chunk_size, progress)
     if checkpoint is None:
         return drive(None)
-    layout = _layout(problem, position, chunk_size)
+    layout = _layout(run_chunk, problem, position, chunk_size)
     store = Store(checkpoint, fingerprint(problem, state, layout), layout)
     try:
         return drive(store)
@@ -224,9 +224,11 @@ def _fixed(problem: Problem, limit: int, chunk_size: int) -> tuple[Problem, Int3
     return problem, jnp.asarray(limit, jnp.int32), chunk_size
 
 
-def _layout(problem: Problem, position: Position, chunk_size: int) -> tuple[PyTree, PyTree]:
+def _layout(
+    run_chunk: Callable, problem: Problem, position: Position, chunk_size: int
+) -> tuple[PyTree, PyTree]:
     """The state, and shapes and dtypes of the info of one step."""
-    _, info = eqx.filter_eval_shape(_run_chunk, _fixed(problem, 0, chunk_size), position)
+    _, info = eqx.filter_eval_shape(run_chunk, _fixed(problem, 0, chunk_size), position)
     row = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), info)
     return position.state, row
 

@@ -24,6 +24,13 @@ class Moments(eqx.Module):
         mean: over worlds, in the layout of a world's report, as floats.
         variance: of one world around the mean, divisor ``num_worlds - 1``; 0 for one world.
         num_worlds: how many worlds.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxpapers import engine
+        >>> moments = engine.Moments(jnp.array(1.0), jnp.array(4.0), jnp.array(100))
+        >>> print(moments.standard_error)
+        0.2
     """
 
     mean: PyTree

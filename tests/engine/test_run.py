@@ -95,7 +95,7 @@ def test_arrays_of_the_caller_stay_valid():
 def test_state_is_donated_from_chunk_to_chunk():
     problem = drivers.Problem(KEY, Halving(ONE), None, ONE, jnp.asarray(0, jnp.int32))
     position = drivers.begin(problem, None)
-    drivers._run_chunk((problem, jnp.asarray(1, jnp.int32), 2), position)
+    drivers._compiled_chunk(())((problem, jnp.asarray(1, jnp.int32), 2), position)
     assert position.state.is_deleted()
 
 
