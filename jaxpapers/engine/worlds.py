@@ -85,8 +85,17 @@ class Average(Algorithm):
     ) -> tuple[AverageState, tuple[()]]:
         """Merges the moments of the next batch. The keys come from `data`, not from the step."""
         del key
-        batch = self.worlds.batch(model, data, state.count)
-        rows = jnp.minimum(self.worlds.rows_per_step, self.worlds.num_replicates - state.count)
+        rows = self.worlds.batch(model, data, state.count)
+        size = self.worlds.batch_size
+        for first in range(0, self.worlds.rows_per_step, size):
+            # Device by device, so that their number does not change the order of sums.
+            state = self._merge(state, jax.tree.map(lambda x, k=first: x[k : k + size], rows))
+        return state, ()
+
+    def _merge(self, state: AverageState, batch: PyTree) -> AverageState:
+        """Moments with a batch more; rows past the last world do not count."""
+        left = self.worlds.num_replicates - state.count
+        rows = jnp.clip(left, 0, self.worlds.batch_size).astype(jnp.int32)
         mean = jax.tree.map(lambda x: _mean_of(x, rows), batch)
         squares = jax.tree.map(lambda x, m: _squares_of(x, m, rows), batch, mean)
         total = state.count + rows
@@ -99,7 +108,7 @@ class Average(Algorithm):
                 lambda a, b, g: a + b + g * g * weight.astype(g.dtype), state.squares, squares, gap
             ),
             total.astype(jnp.int32),
-        ), ()
+        )
 
     def status(self, state: AverageState, info: tuple[()]) -> Int32[Array, ""]:
         """RUNNING until every world is done, then CONVERGED."""
@@ -233,9 +242,8 @@ def _lockstep_is_faster() -> bool:
 def _mean_of(values: Array, num_rows: Int32[Array, ""]) -> Array:
     """Mean of the first rows."""
     values = values.astype(_float_of(values.dtype))
-    return jnp.where(_counted(values, num_rows), values, 0).sum(axis=0) / num_rows.astype(
-        values.dtype
-    )
+    count = jnp.maximum(num_rows, 1).astype(values.dtype)
+    return jnp.where(_counted(values, num_rows), values, 0).sum(axis=0) / count
 
 
 def _squares_of(values: Array, mean: Array, num_rows: Int32[Array, ""]) -> Array:

@@ -137,7 +137,7 @@ def test_shard():
     """Every promised verb gives the same on two devices as on one."""
     script = Path(__file__).with_name("shard_promises.py")
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=280
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     expected = {f"{system}.{verb}" for system in TRACED for verb in promised(system, "shard")}
