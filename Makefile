@@ -19,7 +19,7 @@ help: ## this list
 reproduce: ## tables and figures of the papers, quick scale, into report/
 	@$(IN_ENVIRONMENT) all jaxpapers reproduce --scale quick --output report
 
-test: ## the tests, under ten minutes on 2 cores
+test: ## the tests, two at a time
 	@$(IN_ENVIRONMENT) test pytest -n 2 --dist worksteal -m '$(NOT_SPECIAL)'
 
 check: ## style and types
