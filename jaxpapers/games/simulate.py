@@ -244,8 +244,8 @@ class World(eqx.Module):
 
         start = vary(begin(jax.random.fold_in(stream, 0), game, players), axes)
         times = jnp.arange(self.num_rounds, dtype=jnp.uint32)
-        (state, memories), rounds = jax.lax.scan(one_round, start, times)
-        return self.report(Play(*rounds, state, memories))
+        (state, memories), (records, actions, rewards) = jax.lax.scan(one_round, start, times)
+        return self.report(Play(records, actions, rewards, state, memories))
 
 
 def _talk(order_key, key, game, players, state, memories):
