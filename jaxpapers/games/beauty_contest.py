@@ -11,8 +11,9 @@ from .demand import common_dtype
 from .feedback import Feedback, NoFeedback
 from .guesses import GuessObservation, GuessRecord, GuessState, spread, winners
 from .model import Game, Turns, check_kind, no_turns
+from .parameters import as_integer, check_integer
 from .rewards import Independent, Reward
-from .topologies import Complete, Topology, as_integer, check_integer, median_of
+from .topologies import Complete, Topology, median_of
 
 _LARGEST = 2**31 - 1
 

@@ -18,7 +18,7 @@ from .linear_demand import LinearDemand
 from .market import MarketOutcome, collusion_index
 from .market_views import MarketObservation
 from .model import Game, Record, Turns, check_kind
-from .parameters import as_round
+from .parameters import as_integer
 from .solve import cartel, equilibrium
 
 LAST_ROUND = 2**31 - 1
@@ -133,8 +133,8 @@ class Bertrand(Game):
 
     demand: Demand = eqx.field(default_factory=LinearDemand)
     costs: Float[Array, " agent"] = eqx.field(converter=_as_numbers, default=(2.0, 2.0))
-    talk_from: Int[Array, ""] = eqx.field(converter=as_round, default=0)
-    talk_until: Int[Array, ""] = eqx.field(converter=as_round, default=LAST_ROUND)
+    talk_from: Int[Array, ""] = eqx.field(converter=as_integer, default=0)
+    talk_until: Int[Array, ""] = eqx.field(converter=as_integer, default=LAST_ROUND)
     highest_price: Float[Array, ""] = eqx.field(converter=as_number, default=float("inf"))
     window: int = eqx.field(static=True, default=20)
     num_exchanges: int = eqx.field(static=True, default=3)

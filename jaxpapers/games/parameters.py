@@ -1,4 +1,4 @@
-"""Checks of the numbers of a market and of its policies."""
+"""Numbers of games and policies: their types, and checks of what is known."""
 
 from typing import Any
 
@@ -8,17 +8,35 @@ import numpy as np
 from .. import engine
 
 
-def as_round(value: Any) -> Any:
-    """Makes an int32 array of a Python int, and leaves others as they are.
+def as_integer(value: Any) -> Any:
+    """Gives a Python int the dtype int32, and leaves others as they are.
 
     Args:
-        value: number of a round.
+        value: the number.
 
     Returns:
         The array, or whatever else was given.
     """
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return jnp.asarray(value, jnp.int32) if is_number else value
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    return jnp.asarray(value, jnp.int32)
+
+
+def check_integer(name: str, value: Any, minimum: int) -> None:
+    """Checks an integer that may be an array; a traced one passes.
+
+    Args:
+        name: what the caller calls it.
+        value: the number.
+        minimum: the smallest allowed value.
+
+    Raises:
+        TypeError: not an integer.
+        ValueError: not a scalar, or too small.
+    """
+    engine.check_array(name, value, (), "integer")
+    if engine.is_concrete(value) and int(value) < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {int(value)}.")
 
 
 def check_within(name: str, value: Any, low: float, high: float = np.inf) -> None:

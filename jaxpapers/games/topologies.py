@@ -1,7 +1,6 @@
 """Who hears whom, and the median of what is heard."""
 
 import abc
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .. import engine
+from .parameters import as_integer, check_integer
 
 
 class Topology(eqx.Module):
@@ -61,37 +61,6 @@ class Complete(Topology):
     def medians(self, values, has_spoken):
         """One median, found once."""
         return jnp.broadcast_to(median_of(values, has_spoken), values.shape)
-
-
-def as_integer(value: Any) -> Any:
-    """Gives a Python int the dtype int32, and leaves others as they are.
-
-    Args:
-        value: the number.
-
-    Returns:
-        The array, or whatever else was given.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        return value
-    return jnp.asarray(value, jnp.int32)
-
-
-def check_integer(name: str, value: Any, minimum: int) -> None:
-    """Checks an integer that may be an array; a traced one passes.
-
-    Args:
-        name: what the caller calls it.
-        value: the number.
-        minimum: the smallest allowed value.
-
-    Raises:
-        TypeError: not an integer.
-        ValueError: not a scalar, or too small.
-    """
-    engine.check_array(name, value, (), "integer")
-    if engine.is_concrete(value) and int(value) < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {int(value)}.")
 
 
 class Ring(Topology):

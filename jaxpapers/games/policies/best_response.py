@@ -4,12 +4,12 @@ import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..demand import as_number
-from ..market_views import MarketObservation, first_or, silence
-from ..model import Policy
+from ..market_views import MarketObservation, first_or
 from ..parameters import check_within
+from .silent import Memoryless
 
 
-class BestReply(Policy):
+class BestReply(Memoryless):
     """Sets the price that would have been best in the last round; says nothing.
 
     Source: Cournot (1838), best-reply dynamics. They lead to the equilibrium of one round wherever
@@ -33,18 +33,6 @@ class BestReply(Policy):
 
     def __check_init__(self):
         check_within("start", self.start, 0)
-
-    def init(self, key: PRNGKeyArray, observation: MarketObservation) -> tuple[()]:
-        """Nothing to remember."""
-        del key, observation
-        return ()
-
-    def speak(
-        self, key: PRNGKeyArray, observation: MarketObservation, memory: tuple[()]
-    ) -> Float[Array, ""]:
-        """No pledge."""
-        del key, memory
-        return silence(observation)
 
     def decide(
         self, key: PRNGKeyArray, observation: MarketObservation, memory: tuple[()]

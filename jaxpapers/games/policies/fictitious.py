@@ -5,12 +5,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..demand import as_number
-from ..market_views import MarketObservation, first_or, silence
-from ..model import Policy
+from ..market_views import MarketObservation, first_or
 from ..parameters import check_within
+from .silent import Silent
 
 
-class FictitiousPlay(Policy):
+class FictitiousPlay(Silent):
     """Sets the best price against the mean of all past prices of each rival; says nothing.
 
     Source: Brown (1951). With linear demand and no firm driven out this is the best price against
@@ -39,13 +39,6 @@ class FictitiousPlay(Policy):
         """Mean prices of no rounds, 0."""
         del key
         return jnp.zeros_like(observation.last_prices)
-
-    def speak(
-        self, key: PRNGKeyArray, observation: MarketObservation, memory: Float[Array, " agent"]
-    ) -> Float[Array, ""]:
-        """No pledge."""
-        del key, memory
-        return silence(observation)
 
     def decide(
         self, key: PRNGKeyArray, observation: MarketObservation, memory: Float[Array, " agent"]

@@ -6,12 +6,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..demand import as_number
-from ..market_views import MarketObservation, first_or, silence
-from ..model import Policy
+from ..market_views import MarketObservation, first_or
 from ..parameters import check_within
+from .silent import Memoryless
 
 
-class Imitate(Policy):
+class Imitate(Memoryless):
     """Sets the price of the firm that earned most in the last round; says nothing.
 
     Source: imitate-the-best of Vega-Redondo (1997). What rivals paid for a unit is not seen:
@@ -39,18 +39,6 @@ class Imitate(Policy):
     def __check_init__(self):
         check_within("start", self.start, 0)
         check_within("noise", self.noise, 0)
-
-    def init(self, key: PRNGKeyArray, observation: MarketObservation) -> tuple[()]:
-        """Nothing to remember."""
-        del key, observation
-        return ()
-
-    def speak(
-        self, key: PRNGKeyArray, observation: MarketObservation, memory: tuple[()]
-    ) -> Float[Array, ""]:
-        """No pledge."""
-        del key, memory
-        return silence(observation)
 
     def decide(
         self, key: PRNGKeyArray, observation: MarketObservation, memory: tuple[()]

@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ... import engine
 from ..demand import as_number
-from ..market_views import MarketObservation, silence
-from ..model import Policy
+from ..market_views import MarketObservation
 from ..parameters import check_within
 from ..q_market import LARGEST_INDEX, actions_of, state_of
 from ..q_tables import initial_values
+from .silent import Silent
 
 
 def _as_grid(value: Any) -> Any:
@@ -35,7 +35,7 @@ class QMemory(eqx.Module):
     state: Int[Array, ""]
 
 
-class QLearning(Policy):
+class QLearning(Silent):
     """Sets prices of a grid by Q-learning; the state is what all firms set last. Says nothing.
 
     In round t it sets, with probability `exp(-decay t)`, one of all its prices at random, else the
@@ -121,13 +121,6 @@ class QLearning(Policy):
             jnp.broadcast_to(values[None], (num_states, num_prices)).astype(grid.dtype),
             jax.random.randint(key, (), 0, num_states, jnp.int32),
         )
-
-    def speak(
-        self, key: PRNGKeyArray, observation: MarketObservation, memory: QMemory
-    ) -> Float[Array, ""]:
-        """No pledge."""
-        del key, memory
-        return silence(observation)
 
     def decide(
         self, key: PRNGKeyArray, observation: MarketObservation, memory: QMemory

@@ -7,12 +7,13 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from ... import engine
 from ..demand import as_number
-from ..market_views import MarketObservation, first_or, silence
+from ..market_views import MarketObservation, first_or
 from ..model import Policy, check_kind
-from ..parameters import as_round, check_within
+from ..parameters import as_integer, check_within
+from .silent import Memoryless, Silent
 
 
-class FixedPrice(Policy):
+class FixedPrice(Memoryless):
     """Sets one price for ever; says nothing.
 
     Attributes:
@@ -33,18 +34,6 @@ class FixedPrice(Policy):
     def __check_init__(self):
         check_within("price", self.price, 0)
 
-    def init(self, key: PRNGKeyArray, observation: MarketObservation) -> tuple[()]:
-        """Nothing to remember."""
-        del key, observation
-        return ()
-
-    def speak(
-        self, key: PRNGKeyArray, observation: MarketObservation, memory: tuple[()]
-    ) -> Float[Array, ""]:
-        """No pledge."""
-        del key, memory
-        return silence(observation)
-
     def decide(
         self, key: PRNGKeyArray, observation: MarketObservation, memory: tuple[()]
     ) -> tuple[Float[Array, ""], tuple[()]]:
@@ -53,7 +42,7 @@ class FixedPrice(Policy):
         return jnp.asarray(self.price, observation.prices.dtype), memory
 
 
-class PriceMatching(Policy):
+class PriceMatching(Memoryless):
     """Meets the lowest price that a rival set last, but not below its own cost; says nothing.
 
     Source: the low-price guarantees of Salop (1986), one round late.
@@ -76,18 +65,6 @@ class PriceMatching(Policy):
     def __check_init__(self):
         check_within("start", self.start, 0)
 
-    def init(self, key: PRNGKeyArray, observation: MarketObservation) -> tuple[()]:
-        """Nothing to remember."""
-        del key, observation
-        return ()
-
-    def speak(
-        self, key: PRNGKeyArray, observation: MarketObservation, memory: tuple[()]
-    ) -> Float[Array, ""]:
-        """No pledge."""
-        del key, memory
-        return silence(observation)
-
     def decide(
         self, key: PRNGKeyArray, observation: MarketObservation, memory: tuple[()]
     ) -> tuple[Float[Array, ""], tuple[()]]:
@@ -97,7 +74,7 @@ class PriceMatching(Policy):
         return first_or(observation, self.start, matched), memory
 
 
-class TitForTat(Policy):
+class TitForTat(Memoryless):
     """Cooperates, and answers each round in which a rival did not with one competitive price.
 
     Source: Axelrod (1984), with two prices for two actions: a rival cooperates where its price is
@@ -124,18 +101,6 @@ class TitForTat(Policy):
         check_within("cooperative", self.cooperative, 0)
         check_within("competitive", self.competitive, 0)
 
-    def init(self, key: PRNGKeyArray, observation: MarketObservation) -> tuple[()]:
-        """Nothing to remember."""
-        del key, observation
-        return ()
-
-    def speak(
-        self, key: PRNGKeyArray, observation: MarketObservation, memory: tuple[()]
-    ) -> Float[Array, ""]:
-        """No pledge."""
-        del key, memory
-        return silence(observation)
-
     def decide(
         self, key: PRNGKeyArray, observation: MarketObservation, memory: tuple[()]
     ) -> tuple[Float[Array, ""], tuple[()]]:
@@ -147,7 +112,7 @@ class TitForTat(Policy):
         return first_or(observation, cooperative, answer), memory
 
 
-class GrimTrigger(Policy):
+class GrimTrigger(Silent):
     """Cooperates until any firm, itself included, has set a lower price; then punishes for ever.
 
     Source: Friedman (1971). In the default market prices of 8 with punishment 6 hold against the
@@ -179,13 +144,6 @@ class GrimTrigger(Policy):
         """Whether a lower price has been seen: no."""
         del key, observation
         return jnp.zeros((), bool)
-
-    def speak(
-        self, key: PRNGKeyArray, observation: MarketObservation, memory: Bool[Array, ""]
-    ) -> Float[Array, ""]:
-        """No pledge."""
-        del key, memory
-        return silence(observation)
 
     def decide(
         self, key: PRNGKeyArray, observation: MarketObservation, memory: Bool[Array, ""]
@@ -220,7 +178,7 @@ class Forced(Policy):
     """
 
     policy: Policy
-    round: Int[Array, ""] = eqx.field(converter=as_round)
+    round: Int[Array, ""] = eqx.field(converter=as_integer)
     price: Float[Array, ""] = eqx.field(converter=as_number)
 
     def __check_init__(self):
