@@ -20,7 +20,7 @@ from .progress import Progress
 from .steps import as_arrays
 
 ROWS_PER_CHUNK = 50
-Replicate = Callable[[Key[Array, ""], PyTree, PyTree], PyTree]
+Replicate = Callable[..., PyTree]
 
 
 class ReplicateData(eqx.Module):
@@ -29,10 +29,13 @@ class ReplicateData(eqx.Module):
     Attributes:
         key: replicate r draws from ``fold_in(key, r)``.
         data: passed to every replicate as it is.
+        each: arrays with a leading axis of replicates, of which each is passed its row after
+            `data`; None for none.
     """
 
     key: Key[Array, ""]
     data: PyTree
+    each: PyTree = None
 
 
 class ReplicateState(eqx.Module):
@@ -140,7 +143,8 @@ class Replicates(Algorithm):
             What `function` returns, as arrays.
         """
         key = jax.random.fold_in(data.key, index)
-        return as_arrays("the result of function", self.function(key, model, data.data))
+        own = () if data.each is None else (jax.tree.map(lambda x: x[index], data.each),)
+        return as_arrays("the result of function", self.function(key, model, data.data, *own))
 
     def status(self, state: ReplicateState, info: tuple[()]) -> Int32[Array, ""]:
         """RUNNING until every replicate is done, then CONVERGED."""
@@ -251,7 +255,7 @@ def driver_of(
     """
     probe = jax.random.key_data(task.key)  # traced inside jit, even where all else is constant
     is_watched = progress is not None or checkpoint is not None
-    if is_concrete(probe, function, model, task.data):
+    if is_concrete(probe, function, model, task.data, task.each):
         return functools.partial(
             run,
             chunk_size=1 if is_watched else max(1, ROWS_PER_CHUNK // rows_per_step),

@@ -127,6 +127,7 @@ def simulate(
     mesh: Mesh | None = None,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
+    each: PyTree = None,
     compiler_options: Mapping[str, Any] | None = None,
 ) -> PyTree:
     """Computes worlds that are one pure loop each, and keeps what each reports.
@@ -146,6 +147,7 @@ def simulate(
         mesh: devices to spread them over. See `replicate_mesh`.
         progress: how to show how far it is (in batches); not under tracing.
         checkpoint: where to save; not under tracing.
+        each: arrays with a leading axis of worlds; a world is passed its row as a fourth argument.
         compiler_options: options of XLA, such as `loop_options`; None means none. Not used under
             tracing.
 
@@ -154,7 +156,8 @@ def simulate(
 
     Raises:
         TypeError: an argument of another type, or progress or checkpoint under tracing.
-        ValueError: a count < 1, a mesh without the axis, or a checkpoint of another run.
+        ValueError: a count < 1, a mesh without the axis, a checkpoint of another run, or `each`
+            without one row per world.
 
     Example:
         >>> import jax
@@ -170,8 +173,13 @@ def simulate(
         (1000,) int32
     """
     algorithm = Replicates(world, num_worlds, batch_size, mesh, _lockstep_is_faster())
-    options = compiler_options
-    state = _drive(key, algorithm, algorithm, model, data, progress, checkpoint, options)
+    for leaf in jax.tree.leaves(each):
+        if jnp.shape(leaf)[:1] != (num_worlds,):
+            raise ValueError(
+                f"each must have one row per world, {num_worlds}; got shape {jnp.shape(leaf)}."
+            )
+    task, options = ReplicateData(key, data, each), compiler_options
+    state = _drive(task, algorithm, algorithm, model, progress, checkpoint, options)
     return jax.tree.map(lambda rows: rows[:num_worlds], state.values)
 
 
@@ -222,17 +230,17 @@ def average(
         [3. 3.] [0.01 0.01]
     """
     worlds = Replicates(world, num_worlds, batch_size, mesh, _lockstep_is_faster())
-    state = _drive(key, Average(worlds), worlds, model, data, progress, checkpoint)
+    task = ReplicateData(key, data)
+    state = _drive(task, Average(worlds), worlds, model, progress, checkpoint)
     variance = jax.tree.map(lambda x: x / max(1, num_worlds - 1), state.squares)
     return Moments(state.mean, variance, state.count)
 
 
-def _drive(key, algorithm, worlds, model, data, progress, checkpoint, options=None):
-    check_key(key)
-    task = ReplicateData(key, data)
+def _drive(task, algorithm, worlds, model, progress, checkpoint, options=None):
+    check_key(task.key)
     rows = worlds.rows_per_step
     drive = driver_of(task, model, worlds.function, rows, progress, checkpoint, options)
-    return drive(key, algorithm, model, task, num_steps=worlds.num_steps).state
+    return drive(task.key, algorithm, model, task, num_steps=worlds.num_steps).state
 
 
 def _lockstep_is_faster() -> bool:

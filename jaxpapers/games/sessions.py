@@ -79,10 +79,9 @@ class _World(eqx.Module):
 
     keeps_strategies: bool = eqx.field(static=True)
 
-    def __call__(self, key, model, data):
-        grid, numbers = model
-        patience, max_periods, keys = data
-        rules = _rules_of(key, grid, numbers, keys)
+    def __call__(self, key, model, data, each):
+        grid, (patience, max_periods) = model, data
+        rules = LearningRules(grid.payoffs.reshape(-1), *each)
         words = jax.random.bits(jax.random.fold_in(key, 0), (2,), jnp.uint32)
         state = jax.random.randint(
             jax.random.fold_in(key, 1), (), 0, grid.num_states, dtype=jnp.int32
@@ -172,18 +171,19 @@ def q_learning_sessions(
         if count > LARGEST_INDEX:
             raise ValueError(f"{name} must be at most 2^31 - 1, got {count}.")
     grid = price_grid(market)
-    numbers, is_per_session = _numbers_of(market, grid.payoffs.dtype, num_sessions)
+    numbers = _numbers_of(market, grid.payoffs.dtype, num_sessions)
     limits = jnp.asarray(patience, jnp.int32), jnp.asarray(max_periods, jnp.int32)
     periods, lengths, prices, profits, states, strategies, status = engine.simulate(
         key,
         _World(keeps_strategies),
-        (grid, numbers),
-        (*limits, _session_keys(key, num_sessions) if is_per_session else None),
+        grid,
+        limits,
         num_worlds=num_sessions,
         batch_size=min(batch_size, num_sessions),
         mesh=mesh,
         progress=progress,
         checkpoint=checkpoint,
+        each=numbers,
         compiler_options=engine.loop_options(),
     )
     return Sessions(periods, lengths, prices, profits, states, strategies, grid, status)
@@ -322,29 +322,12 @@ def _words_at(words, period, num_agents):
 
 
 def _numbers_of(market, dtype, num_sessions):
-    """Learning rate, discount and decay as arrays, and whether there is one per session."""
+    """Learning rate, discount and decay, one of each per session."""
     numbers = market.learning_rate, market.discount, market.decay
-    is_per_session = any(jnp.ndim(number) for number in numbers)
     for name, number in zip(("learning_rate", "discount", "decay"), numbers, strict=True):
         if jnp.ndim(number) and jnp.shape(number) != (num_sessions,):
             raise ValueError(
                 f"{name} must be one number or one per session, shape ({num_sessions},); got shape "
                 f"{jnp.shape(number)}."
             )
-    shape = (num_sessions,) if is_per_session else ()
-    return tuple(jnp.broadcast_to(jnp.asarray(x, dtype), shape) for x in numbers), is_per_session
-
-
-def _session_keys(key, num_sessions):
-    """Words of every session's key: the place of its own among them is a session's index."""
-    index = jnp.arange(num_sessions, dtype=jnp.int32)
-    return jax.vmap(lambda i: jax.random.key_data(jax.random.fold_in(key, i)))(index)
-
-
-def _rules_of(key, grid, numbers, keys):
-    """Numbers of one session."""
-    if keys is not None:
-        own = jax.random.key_data(key)
-        index = jnp.argmax(jnp.all(keys == own[None], axis=1))
-        numbers = [number[index] for number in numbers]
-    return LearningRules(grid.payoffs.reshape(-1), *numbers)
+    return tuple(jnp.broadcast_to(jnp.asarray(x, dtype), (num_sessions,)) for x in numbers)

@@ -144,3 +144,14 @@ def test_counts_are_checked(name, value):
 def test_the_key_is_checked():
     with pytest.raises(TypeError, match="typed random key"):
         simulate(0, walk, *numbers(), num_worlds=1, batch_size=1)
+
+
+def test_each_world_is_given_its_row():
+    def add(key, model, data, own):
+        return model + data + own["number"]
+
+    rows = {"number": jnp.arange(7.0)}
+    found = simulate(KEY, add, 1.0, 2.0, num_worlds=7, batch_size=3, each=rows)
+    assert found.tolist() == (3.0 + np.arange(7)).tolist()
+    with pytest.raises(ValueError, match=r"one row per world, 8; got shape \(7,\)"):
+        simulate(KEY, add, 1.0, 2.0, num_worlds=8, batch_size=3, each=rows)

@@ -432,8 +432,8 @@ def test_numbers_may_differ_from_session_to_session():
 
 def test_new_numbers_compile_nothing(count_compiles):
     sessions_of(keeps_strategies=False)
+    demand = LogitDemand(quality=jnp.full(2, 1.9), scale=0.3)
     with count_compiles() as compiles:
-        demand = LogitDemand(quality=np.full(2, 1.9), scale=0.3)
         market = QLearningMarket(demand, np.full(2, 1.1), 0.9, 0.2, 2e-3, 0.2)
         found = sessions_of(market, patience=400, max_periods=5_000, keeps_strategies=False)
     assert found.strategies is None
