@@ -22,7 +22,7 @@ Promises, *jit · vmap · grad · shard*:
 | no: no floats | yes: as jit
 ``stream``, ``mix`` | yes | yes | no: integers | yes
 ``compile_quickly``, ``double_precision``, ``fold_loops``, ``loop_options``, ``replicate_mesh``,
-``require_extra``, ``status_message`` | no: host | no: host | no: host | no: host
+``require_extra``, ``status_message``, ``write_whole`` | no: host | no: host | no: host | no: host
 """
 
 from ..numerics.status import Status, status_message
@@ -51,6 +51,7 @@ from .replicates import (
 )
 from .status import RunError, require_ok
 from .streams import mix, stream
+from .whole_files import write_whole
 from .worlds import Average, AverageState, Moments, average, simulate
 
 __all__ = [
@@ -93,4 +94,5 @@ __all__ = [
     "stream",
     "unroll",
     "warn_if_truncated",
+    "write_whole",
 ]

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .. import engine
-from .whole_files import write_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -30,4 +29,4 @@ def write_table(table: "pandas.DataFrame", path: Path, kind: Literal["csv", "par
         else:
             table.to_csv(temporary, index=False, lineterminator="\n")
 
-    write_whole(path, write)
+    engine.write_whole(path, write)

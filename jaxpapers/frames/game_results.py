@@ -13,7 +13,6 @@ from .game_datasets import record_axes, to_dataset
 from .game_settings import GameSettings
 from .game_summary import summarise_game
 from .summary import Summary
-from .whole_files import write_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -204,4 +203,4 @@ def write_dataset(dataset: "xarray.Dataset", path: Path) -> None:
         ImportError: without the extra `io`.
     """
     engine.require_extra("h5netcdf", "io")
-    write_whole(path, lambda temporary: dataset.to_netcdf(temporary, engine="h5netcdf"))
+    engine.write_whole(path, lambda temporary: dataset.to_netcdf(temporary, engine="h5netcdf"))

@@ -1,7 +1,5 @@
-"""Files that are whole or not there, and trees of arrays in netCDF."""
+"""Trees of arrays in netCDF, in files that are whole or not there."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -12,28 +10,6 @@ if TYPE_CHECKING:
     import xarray
 
 _T = TypeVar("_T")
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a temporary file beside a path, then renames it.
-
-    Args:
-        path: of the file; missing folders are made.
-        write: writes the content to the path that it is given.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_netcdf(tree: "xarray.DataTree", path: Path) -> None:
@@ -47,7 +23,7 @@ def write_netcdf(tree: "xarray.DataTree", path: Path) -> None:
         ImportError: without the extra `io`.
     """
     engine.require_extra("h5netcdf", "io")
-    write_whole(path, lambda temporary: tree.to_netcdf(temporary, engine="h5netcdf"))
+    engine.write_whole(path, lambda temporary: tree.to_netcdf(temporary, engine="h5netcdf"))
 
 
 def read_netcdf(path: str | Path, make: Callable[["xarray.DataTree"], _T], *, what: str) -> _T:

@@ -1,7 +1,5 @@
 """Evacuations step by step: a GIF of all of them, and one step as a figure."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +75,7 @@ def replay_evacuation(
     durations = [round(1000 * seconds_per_step)] * len(frames)
     durations[-1] += round(1000 * SECONDS_AT_THE_END)
     settings = {"append_images": frames[1:], "duration": durations, "loop": 0}
-    _write_whole(path, lambda name: frames[0].save(name, "GIF", save_all=True, **settings))
+    engine.write_whole(path, lambda name: frames[0].save(name, "GIF", save_all=True, **settings))
 
 
 @paper_style()
@@ -297,18 +295,3 @@ def _palette() -> list[int]:
     values = [int(color[i : i + 2], 16) for color in (*PLACE_COLORS, *COLORS) for i in (1, 3, 5)]
     greys = [round(255 * level / (NUM_GREYS - 1)) for level in range(NUM_GREYS)]
     return values + [grey for grey in greys for _ in range(3)]
-
-
-def _write_whole(path: Path, write: Any) -> None:
-    """Writes a temporary file beside a path, then renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
