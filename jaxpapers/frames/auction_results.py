@@ -9,13 +9,12 @@ from jaxtyping import Bool
 
 from .. import auctions, engine
 from ..engine import Status
-from .auction_files import write_table
 from .auction_records import to_datatree
 from .auction_settings import AuctionSettings
 from .auction_summary import attribution_lines, summarise_auction
 from .auction_tables import attribution_table, token_table
 from .summary import Summary
-from .whole_files import write_netcdf
+from .whole_files import write_netcdf, write_table
 
 if TYPE_CHECKING:
     import pandas

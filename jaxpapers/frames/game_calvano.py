@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
@@ -12,11 +11,10 @@ from jaxtyping import Float
 
 from .. import engine, games
 from ..engine import Status
-from .auction_files import write_table
 from .auction_settings import check_precision
 from .copula_settings import Precision
 from .game_datasets import to_dataset
-from .game_results import write_dataset
+from .game_results import LabelledFiles
 from .game_summary import summarise_sessions
 from .seeds import random_key
 from .summary import Summary
@@ -60,7 +58,7 @@ class CalvanoSettings:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CalvanoResult:
+class CalvanoResult(LabelledFiles):
     """Sessions of Q-learning firms that played until their prices stood still.
 
     Attributes:
@@ -157,36 +155,6 @@ class CalvanoResult:
         """
         chosen = {k: v for k, v in vars(self.settings).items() if v is not None}
         return to_dataset(self.sessions).assign_attrs(chosen)
-
-    def to_netcdf(self, path: str | Path) -> None:
-        """Writes `to_dataset()` to a file that `xarray.open_dataset` reads; whole or not at all.
-
-        Args:
-            path: of the file; missing folders are made.
-
-        Raises:
-            ImportError: without the extra `io`.
-        """
-        write_dataset(self.to_dataset(), Path(path))
-
-    def to_parquet(self, path: str | Path) -> None:
-        """Writes `table()` to a parquet file; whole or not at all.
-
-        Args:
-            path: of the file; missing folders are made.
-
-        Raises:
-            ImportError: without the extra `io`.
-        """
-        write_table(self.table(), Path(path), "parquet")
-
-    def to_csv(self, path: str | Path) -> None:
-        """Writes `table()` to a CSV file; whole or not at all.
-
-        Args:
-            path: of the file; missing folders are made.
-        """
-        write_table(self.table(), Path(path), "csv")
 
 
 def calvano(

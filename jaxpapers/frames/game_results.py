@@ -1,5 +1,6 @@
 """A game that was played, with tables and files."""
 
+import abc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,11 +9,11 @@ import numpy as np
 
 from .. import engine, games
 from ..engine import Status
-from .auction_files import write_table
 from .game_datasets import record_axes, to_dataset
 from .game_settings import GameSettings
 from .game_summary import summarise_game
 from .summary import Summary
+from .whole_files import write_table
 
 if TYPE_CHECKING:
     import pandas
@@ -21,8 +22,50 @@ if TYPE_CHECKING:
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+class LabelledFiles(abc.ABC):
+    """Files of a result that can label itself."""
+
+    @abc.abstractmethod
+    def table(self) -> "pandas.DataFrame":
+        """The main table of the result."""
+
+    @abc.abstractmethod
+    def to_dataset(self) -> "xarray.Dataset":
+        """Everything as labelled arrays."""
+
+    def to_netcdf(self, path: str | Path) -> None:
+        """Writes `to_dataset()` to a file that `xarray.open_dataset` reads; whole or not at all.
+
+        Args:
+            path: of the file; missing folders are made.
+
+        Raises:
+            ImportError: without the extra `io`.
+        """
+        write_dataset(self.to_dataset(), Path(path))
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Writes `table()` to a parquet file; whole or not at all.
+
+        Args:
+            path: of the file; missing folders are made.
+
+        Raises:
+            ImportError: without the extra `io`.
+        """
+        write_table(self.table(), Path(path), "parquet")
+
+    def to_csv(self, path: str | Path) -> None:
+        """Writes `table()` to a CSV file; whole or not at all.
+
+        Args:
+            path: of the file; missing folders are made.
+        """
+        write_table(self.table(), Path(path), "csv")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class GameResult:
+class GameResult(LabelledFiles):
     """One play of a game.
 
     Attributes:
@@ -116,36 +159,6 @@ class GameResult:
             if value is not None
         }
         return found.assign_attrs(chosen, status=self.status.name)
-
-    def to_netcdf(self, path: str | Path) -> None:
-        """Writes `to_dataset()` to a file that `xarray.open_dataset` reads; whole or not at all.
-
-        Args:
-            path: of the file; missing folders are made.
-
-        Raises:
-            ImportError: without the extra `io`.
-        """
-        write_dataset(self.to_dataset(), Path(path))
-
-    def to_parquet(self, path: str | Path) -> None:
-        """Writes `table()` to a parquet file; whole or not at all.
-
-        Args:
-            path: of the file; missing folders are made.
-
-        Raises:
-            ImportError: without the extra `io`.
-        """
-        write_table(self.table(), Path(path), "parquet")
-
-    def to_csv(self, path: str | Path) -> None:
-        """Writes `table()` to a CSV file; whole or not at all.
-
-        Args:
-            path: of the file; missing folders are made.
-        """
-        write_table(self.table(), Path(path), "csv")
 
 
 def round_columns(result: GameResult) -> dict[str, Any]:
