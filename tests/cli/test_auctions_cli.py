@@ -1,12 +1,9 @@
 """`jaxpapers auctions`: real processes, files they write, mistakes in one line."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
+from processes import complaint, run
 
 from jaxpapers import cli, frames
 
@@ -17,28 +14,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(*words):
-    """A process of its own, programs compiled without optimisation."""
-    command = [sys.executable, "-m", "jaxpapers", "auctions", *words]
-    surroundings = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=surroundings)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def complaint(capsys, *words):
-    """The one line of a mistake."""
-    assert cli.main(["auctions", *words]) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("jaxpapers: error: ")
-    assert printed.err.count("\n") == 1
-    return printed.err
-
-
 def test_demo_as_a_process(folder):
     words = ["--bids", "1,2", "--pair", "rivals", "--num-tokens", "12", "--seed", "3"]
-    printed = run("demo", *words, "--output", "out")
+    printed = run("auctions", "demo", *words, "--output", "out")
     sold = frames.read_token_auction("out/auction.nc")
     assert (sold.agents, sold.num_tokens) == (("Gamma Airlines", "Theta Airlines"), 12)
     assert (sold.settings.seed, list(sold.bids)) == (3, [1, 2])
@@ -55,7 +33,7 @@ def test_demo_as_a_process(folder):
 
 def test_sweep_as_a_process(folder):
     sizes = ["--num-shares", "3", "--num-texts", "2", "--num-tokens", "6", "--rule", "linear"]
-    printed = run("sweep", *sizes, "--output", "deep/out")
+    printed = run("auctions", "sweep", *sizes, "--output", "deep/out")
     table = pd.read_csv("deep/out/sweep.csv")
     assert list(table["lambda"]) == [0, 0.5, 1]
     assert set(table["rule"]) == {"linear"}
@@ -69,7 +47,7 @@ def test_sweep_as_a_process(folder):
 
 def test_check_as_a_process():
     sizes = ["--num-agents", "3", "--vocab-size", "4", "--num-restarts", "2", "--num-steps", "3"]
-    printed = run("check", "--rule", "linear", *sizes, "--seed", "5")
+    printed = run("auctions", "check", "--rule", "linear", *sizes, "--seed", "5")
     assert printed.startswith("linear rule, 3 agents, 4 tokens, 2 searches\n\nNONE FOUND: ")
     assert max(map(len, printed.splitlines())) <= 80
 
@@ -101,7 +79,7 @@ def test_a_certificate_is_printed(capsys):
 )
 def test_mistakes_are_one_line(folder, capsys, words, message):
     (folder / "here.txt").write_text("old")
-    assert message in complaint(capsys, *words)
+    assert message in complaint(capsys, "auctions", *words)
     assert (folder / "here.txt").read_text() == "old"
     assert [entry.name for entry in folder.iterdir()] == ["here.txt"]
 

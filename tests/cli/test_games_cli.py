@@ -1,11 +1,8 @@
 """`jaxpapers games`: real processes, files they write, mistakes in one line."""
 
-import os
-import subprocess
-import sys
-
 import pandas as pd
 import pytest
+from processes import complaint, run
 
 from jaxpapers import cli
 
@@ -18,29 +15,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(*words):
-    """A process of its own, programs compiled without optimisation."""
-    command = [sys.executable, "-m", "jaxpapers", "games", *words]
-    surroundings = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=surroundings)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def complaint(capsys, *words):
-    """The one line of a mistake."""
-    assert cli.main(["games", *words]) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("jaxpapers: error: ")
-    assert printed.err.count("\n") == 1
-    return printed.err
-
-
 def test_an_evacuation_as_a_process(folder):
     (folder / "room.txt").write_text(MAP)
     words = ["play", "evacuation", "--agents", "6", "--rounds", "12", "--talk"]
-    printed = run(*words, "--room", "room.txt", "--gif", "deep/out.gif", "--output", "rounds.csv")
+    printed = run(
+        "games", *words, "--room", "room.txt", "--gif", "deep/out.gif", "--output", "rounds.csv"
+    )
     assert "6 of 6 escaped" in printed
     assert printed.endswith("written to deep/out.gif\nwritten to rounds.csv\n")
     assert (folder / "deep" / "out.gif").read_bytes().startswith(b"GIF89a")
@@ -49,7 +29,7 @@ def test_an_evacuation_as_a_process(folder):
 
 
 def test_sessions_as_a_process(folder):
-    printed = run("calvano", "--sessions", "2", "--decay", "0.02", "--output", "found.csv")
+    printed = run("games", "calvano", "--sessions", "2", "--decay", "0.02", "--output", "found.csv")
     assert "ollusion index" in printed
     assert len(pd.read_csv("found.csv")) == 2
 
@@ -75,7 +55,7 @@ def test_sessions_as_a_process(folder):
 )
 def test_mistakes_are_one_line(folder, capsys, words, message):
     (folder / "here.txt").write_text("old")
-    assert message in complaint(capsys, *words)
+    assert message in complaint(capsys, "games", *words)
     assert [entry.name for entry in folder.iterdir()] == ["here.txt"]
 
 
