@@ -18,9 +18,8 @@ def folder(tmp_path, monkeypatch):
 def test_an_evacuation_as_a_process(folder):
     (folder / "room.txt").write_text(MAP)
     words = ["play", "evacuation", "--agents", "6", "--rounds", "12", "--talk"]
-    printed = run(
-        "games", *words, "--room", "room.txt", "--gif", "deep/out.gif", "--output", "rounds.csv"
-    )
+    files = ["--room", "room.txt", "--gif", "deep/out.gif", "--output", "rounds.csv"]
+    printed = run("games", *words, *files)
     assert "6 of 6 escaped" in printed
     assert printed.endswith("written to deep/out.gif\nwritten to rounds.csv\n")
     assert (folder / "deep" / "out.gif").read_bytes().startswith(b"GIF89a")
