@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 from mesa import Model
 from mesa.discrete_space import CellAgent, OrthogonalMooreGrid
@@ -33,14 +34,16 @@ class Person(CellAgent):
 
     def difference(self):
         """Return rows and columns to the exit cell it walks to."""
-        (row, column), (goal_row, goal_column) = self.cell.coordinate, self.goal
+        cell: Any = self.cell  # None only for people who have left
+        (row, column), (goal_row, goal_column) = cell.coordinate, self.goal
         return goal_row - row, goal_column - column
 
     def move(self):
         """Step to the first free cell of those that are nearer."""
-        neighbours = self.cell.connections
-        for direction in self.model.ways[self.difference()]:
-            there = neighbours.get(direction)
+        cell: Any = self.cell
+        world: Any = self.model
+        for direction in world.ways[self.difference()]:
+            there = cell.connections.get(direction)
             if there is not None and there.is_empty:
                 self.cell = there
                 return
