@@ -180,7 +180,7 @@ class Evacuation(Game):
         priority = jax.random.bits(jax.random.fold_in(key, 1), (size,), jnp.uint32)
         return EvacuationState(
             round=jnp.asarray(0, jnp.int32),
-            crowd=Crowd(positions, zeros, inside, occupied, priority, agents, zeros[0] + size),
+            crowd=Crowd(positions, zeros, inside, occupied, priority, agents, zeros[0]),
             exits=zeros,
             is_deciding=inside,
             named=jnp.full(size, NOBODY, jnp.int32),
@@ -313,16 +313,12 @@ class Evacuation(Game):
 
     def _leave(self, key, state, crowd):
         """Who stands on an exit cell leaves; the next deciders and the next shuffle are drawn."""
-        cell = jnp.asarray(self.room.exit_of_cell)[crowd.positions]
-        leaves = crowd.is_inside & (cell >= 0)
-        cells = jnp.arange(self.room.num_exit_cells, dtype=jnp.int32)
-        is_through = leaves[None] & (cell[None] == cells[:, None])
-        through = jnp.sum(is_through, axis=1, dtype=jnp.int32)
+        leaves = crowd.is_inside & (jnp.asarray(self.room.exit_of_cell)[crowd.positions] >= 0)
         exit_cells = jnp.asarray(self.room.exit_cells)
+        through = crowd.occupied[exit_cells].astype(jnp.int32)
 
         def clear(index, occupied):
-            now = jnp.where(through[index] > 0, 0, occupied[exit_cells[index]])
-            return put(occupied, now, exit_cells[index])
+            return put(occupied, 0, exit_cells[index])
 
         occupied = jax.lax.fori_loop(0, self.room.num_exit_cells, clear, crowd.occupied)
         inside = crowd.is_inside & ~leaves

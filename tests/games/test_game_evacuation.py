@@ -150,18 +150,21 @@ def test_agents_start_on_distinct_floor_cells_with_equal_odds():
 
 def test_both_orders_are_one():
     generator = np.random.default_rng(4)
-    forms = [jax.jit(form) for form in (order_by_insertion, order_by_sorting)]
+    forms = [
+        jax.jit(form, static_argnames="num_groups")
+        for form in (order_by_insertion, order_by_sorting)
+    ]
     for _ in range(30):
         group = generator.integers(0, 3, 16, np.int32)
         distance = generator.integers(0, 6, 16, np.int32)
         inside = generator.random(16) < 0.7
         priority = generator.integers(0, 4, 16, np.uint32)  # ties in everything but the number
         queue = generator.permutation(16).astype(np.int32)
-        rank = generator.permutation(3).astype(np.int32)
-        sizes = np.bincount(group[inside], minlength=3).astype(np.int32)
-        count = int(inside.sum())
+        first = [priority[inside & (group == g)].min(initial=4) for g in range(3)]
+        rank = np.argsort(np.argsort(first, kind="stable"))
+        count, seen = int(inside.sum()), np.int32(generator.choice([0, 16]))
         orders = [
-            form(group, distance, inside, priority, queue, np.int32(16), rank, sizes)[0][:count]
+            form(group, distance, inside, priority, queue, seen, num_groups=3)[0][:count]
             for form in forms
         ]
         keys = sorted(
