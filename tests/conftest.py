@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import shutil
 from pathlib import Path
 
 import jax
@@ -13,7 +14,17 @@ from jaxpapers import engine
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
 MOST_MAPS = 30_000
-engine.compile_quickly()  # compiling is most of what the tests cost
+MOST_BYTES = 2 << 30
+PROGRAMS = REPOSITORY / ".pytest_cache" / "programs"
+# What the tests cost is compiling, so it is done quickly, and once for all processes and runs.
+engine.compile_quickly()
+for name, value in {
+    "jax_compilation_cache_dir": str(PROGRAMS),
+    "jax_persistent_cache_min_compile_time_secs": 0,
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+}.items():
+    os.environ.setdefault(name.upper(), str(value))  # for processes that tests start
+    jax.config.update(name, value)
 
 
 class CompileCount:
@@ -99,6 +110,14 @@ def _few_programs_are_held():
     if maps.exists() and maps.read_text().count("\n") > MOST_MAPS:
         jax.clear_caches()
         gc.collect()
+
+
+def pytest_configure(config):
+    """Programs of many runs are thrown away when they have become many."""
+    is_worker = hasattr(config, "workerinput")
+    programs = [] if is_worker or not PROGRAMS.is_dir() else PROGRAMS.iterdir()
+    if sum(file.stat().st_size for file in programs) > MOST_BYTES:
+        shutil.rmtree(PROGRAMS)
 
 
 def pytest_runtest_setup(item):

@@ -34,19 +34,20 @@ from benchmarks.cases.game_answers import (
 from benchmarks.cases.games_child import Child
 from benchmarks.cases.ranks import late, why_missing
 from benchmarks.contenders import Case, Contender
+from benchmarks.formulations import worlds_in_step
 from benchmarks.peers import games_numpy
 from jaxpapers import engine, games
 
 NUM_STEPS = 51
 WORLDS = {100: 4_096, 400: 1_024, 10_000: 32}
 """Worlds of an evacuation by number of agents."""
-FEWER = {"Mesa": 64, "jaxpapers, unfolded": 8}
+FEWER = {"Mesa": 64, "jaxpapers, unfolded": 8, "JAX, in step": 16}
 """Slow contenders do one of so many worlds of an evacuation."""
 LARGEST_MESA = 400
 PERIODS = {64: 200_000, 1_024: 20_000, 16_384: 2_000}
 """Periods of Q-learning by number of worlds."""
-NUMPY_SHARE = 10
-"""NumPy's Q-learning does one of so many periods."""
+SLOW_SHARE = 10
+"""Slow contenders do one of so many periods of Q-learning."""
 CONTESTS, CONTEST_ROUNDS, NUM_PLAYERS = 50_000, 4, 24
 MARKETS = 20_000
 GPU_WORLDS, GPU_PERIODS = 131_072, 2_000
@@ -145,6 +146,12 @@ def build_evacuation(num_agents):
         ),
         entry(unfolded, "the same without the flag, fewer worlds", partial(_told_by, child)),
         entry(
+            "JAX, in step",
+            "other formulation: all worlds side by side, XLA's sort; fewer worlds",
+            partial(_curve_in_step, num_agents, few["JAX, in step"]),
+            compiler="jax",
+        ),
+        entry(
             "numba",
             "one integer a key, kept sorted; steps by table; worlds on all cores",
             partial(_peer_curve, late("games_numba", "evacuate", SEED, *sizes, scale)),
@@ -195,6 +202,16 @@ def evacuation_job(num_agents, num_worlds, moves=None):
         return Curve(mean, variance, num_worlds)
 
     return lambda: worked(run, lambda curve: live_steps(curve, num_agents))
+
+
+def _curve_in_step(num_agents, num_worlds):
+    settings = {"num_rounds": NUM_STEPS, "num_worlds": num_worlds}
+    players = _evacuation(num_agents, None), games.NearestExit()
+
+    def run():
+        return _curve_of(worlds_in_step.escaped(jax.random.key(SEED), *players, **settings))
+
+    return worked(run, lambda curve: live_steps(curve, num_agents))
 
 
 def live_steps(curve, num_agents):
@@ -261,6 +278,13 @@ def build_calvano(num_worlds):
             compiler="jax",
         ),
         entry(
+            "JAX, in step",
+            f"other formulation: all worlds side by side, one of {SLOW_SHARE} periods",
+            sessions_in_step,
+            num_periods=max(1, num_periods // SLOW_SHARE),
+            compiler="jax",
+        ),
+        entry(
             "numba",
             "greedy prices kept, a row searched only below its bound; worlds on all cores",
             partial(_numba_sessions, "q_sessions"),
@@ -276,9 +300,9 @@ def build_calvano(num_worlds):
         ),
         entry(
             "NumPy",
-            f"all worlds in step, one of {NUMPY_SHARE} periods",
+            f"all worlds in step, one of {SLOW_SHARE} periods",
             numpy_sessions,
-            num_periods=max(1, num_periods // NUMPY_SHARE),
+            num_periods=max(1, num_periods // SLOW_SHARE),
         ),
     ]
 
@@ -298,6 +322,13 @@ def our_sessions(decay, num_worlds, num_periods):
     if not (np.asarray(found.num_periods) == num_periods).all():
         raise ValueError(f"num_periods is {np.unique(found.num_periods)}; asked for {num_periods}")
     return found.strategies, found.state
+
+
+def sessions_in_step(decay, num_worlds, num_periods):
+    """Return the greedy prices and last states of the other formulation."""
+    market, settings = games.QLearningMarket(decay=decay), {"num_sessions": num_worlds}
+    key = jax.random.key(SEED)
+    return worlds_in_step.sessions(key, market, num_periods=num_periods, **settings)
 
 
 def numpy_sessions(decay, num_worlds, num_periods):

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.formulations import bootstrap_columns, fit_streamed
-from jaxpapers import ranks
+from benchmarks.formulations import bootstrap_columns, fit_streamed, worlds_in_step
+from jaxpapers import games, ranks
 
 NUM_OBS = 500
 
@@ -45,3 +45,25 @@ def test_other_formulations_agree_with_the_package(tie_weight):
     draws = ranks.bootstrap(key, model, outcome, regressor, num_replicates=20)
     other = bootstrap_columns.bootstrap(key, *orders, weight, num_replicates=20)
     np.testing.assert_allclose(other, draws.params, rtol=1e-10)
+
+
+def test_worlds_in_step_are_those_of_the_package():
+    key, policy = jax.random.key(5), games.NearestExit()
+    with jax.enable_x64(False):
+        game = games.Evacuation(100)
+        curves = worlds_in_step.escaped(key, game, policy, num_rounds=20, num_worlds=4)
+        settings = {"num_rounds": 20, "num_worlds": 4, "batch_size": 4}
+        found = games.replicate(key, game, policy, **settings)
+    np.testing.assert_allclose(curves.mean(axis=0), found.mean["escaped"], rtol=1e-6)
+
+
+def test_sessions_in_step_are_those_of_the_package():
+    key = jax.random.key(6)
+    with jax.enable_x64(False):
+        market = games.QLearningMarket(decay=1e-3)
+        greedy, states = worlds_in_step.sessions(key, market, num_sessions=2, num_periods=3_000)
+        for index, own in enumerate(worlds_in_step.keys_of(key, 2)):
+            settings = {"num_sessions": 1, "max_periods": 3_000, "patience": 3_001}
+            found = games.q_learning_sessions(own, market, **settings)
+            np.testing.assert_array_equal(greedy[index], found.strategies[0])
+            assert states[index] == found.state[0]
