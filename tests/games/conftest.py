@@ -2,7 +2,7 @@
 
 import pytest
 
-OPTIMISED = ("test_game_sessions", "test_game_calvano_acceptance")
+OPTIMISED = ("test_game_sessions", "test_game_calvano_acceptance", "test_game_escape_curves")
 
 
 @pytest.fixture(scope="module", autouse=True)

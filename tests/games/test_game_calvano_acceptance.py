@@ -57,9 +57,13 @@ def test_three_firms():
     assert within(played(100, 3), 0.635, 0.04)
 
 
-@pytest.mark.parametrize(("discount", "wanted"), [(0.0, 0.215), (0.5, 0.178)])
+@pytest.mark.parametrize(("discount", "wanted"), [(0.0, 0.215), (0.5, 0.211)])
 def test_firms_that_look_less_far_ahead(discount, wanted):
-    """Not 0 either: a control compares with these."""
+    """Not 0 either: a control compares with these.
+
+    At .5 a program of the rule in numba, with generators of its own, gave .211 (s.e. .004, 1,200
+    sessions).
+    """
     assert within(played(304, discount=discount), wanted, 0.03)
 
 
