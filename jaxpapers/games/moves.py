@@ -219,31 +219,8 @@ def order_by_insertion(group, distance, is_inside, priority, queue, num_queued, 
     """
     code = group * LARGEST_SQUARE + distance
     is_unsorted = (num_queued == 0) & jnp.any(is_inside)
+    queue = _sort_roughly(code, priority, queue, jnp.where(is_unsorted, queue.shape[0], 0))
     num_queued = jnp.where(is_unsorted, queue.shape[0], num_queued)
-
-    def sink(queue, agent, hole, gap):
-        """Where an agent belongs among those at multiples of a gap before; they make room."""
-
-        def goes_on(state):
-            hole, queue = state
-            before = queue[jnp.maximum(hole - gap, 0)]
-            return (hole >= gap) & _comes_before(code, priority, agent, before)
-
-        def shift(state):
-            hole, queue = state
-            return hole - gap, put(queue, queue[hole - gap], hole)
-
-        return jax.lax.while_loop(goes_on, shift, (hole, queue))
-
-    def sort_roughly(index, queue):
-        gap = jnp.asarray(GAPS, jnp.int32)[index]
-
-        def insert(place, queue):
-            agent = queue[place]
-            hole, queue = sink(queue, agent, place, gap)
-            return put(queue, agent, hole)
-
-        return jax.lax.fori_loop(gap, num_queued, insert, queue)
 
     def insert(place, carry):
         queue, count, first, sizes = carry
@@ -253,12 +230,11 @@ def order_by_insertion(group, distance, is_inside, priority, queue, num_queued, 
         leads = is_kept & (priority[agent] < first[own])
         first = put(first, jnp.where(leads, priority[agent], first[own]), own)
         sizes = put(sizes, sizes[own] + is_kept.astype(jnp.int32), own)
-        hole, queue = sink(queue, agent, jnp.where(is_kept, count, 0), 1)
+        hole, queue = _sink(code, priority, queue, agent, jnp.where(is_kept, count, 0), 1)
         # Who is outside is written where the next one will be.
         hole = jnp.where(is_kept, hole, count)
         return put(queue, agent, hole), count + is_kept.astype(jnp.int32), first, sizes
 
-    queue = jax.lax.fori_loop(0, jnp.where(is_unsorted, len(GAPS), 0), sort_roughly, queue)
     none = jnp.zeros(num_groups, jnp.int32)
     start = queue, none[0], jnp.full(num_groups, LAST, jnp.uint32), none
     queue, count, first, sizes = jax.lax.fori_loop(0, num_queued, insert, start)
@@ -322,6 +298,37 @@ def _ranks(first):
     is_tied = first[None] == first[:, None]
     is_earlier = (first[None] < first[:, None]) | (is_tied & (groups[None] < groups[:, None]))
     return jnp.sum(is_earlier, axis=1, dtype=jnp.int32)
+
+
+def _sort_roughly(code, priority, queue, num_queued):
+    """A queue with the first of its agents sorted at distances of the gaps, the largest first."""
+
+    def sort(index, queue):
+        gap = jnp.asarray(GAPS, jnp.int32)[index]
+
+        def insert(place, queue):
+            agent = queue[place]
+            hole, queue = _sink(code, priority, queue, agent, place, gap)
+            return put(queue, agent, hole)
+
+        return jax.lax.fori_loop(gap, num_queued, insert, queue)
+
+    return jax.lax.fori_loop(0, jnp.where(num_queued > 0, len(GAPS), 0), sort, queue)
+
+
+def _sink(code, priority, queue, agent, hole, gap):
+    """Where an agent belongs among those at multiples of a gap before it, who make room."""
+
+    def goes_on(state):
+        hole, queue = state
+        before = queue[jnp.maximum(hole - gap, 0)]
+        return (hole >= gap) & _comes_before(code, priority, agent, before)
+
+    def shift(state):
+        hole, queue = state
+        return hole - gap, put(queue, queue[hole - gap], hole)
+
+    return jax.lax.while_loop(goes_on, shift, (hole, queue))
 
 
 LAST = jnp.iinfo(jnp.uint32).max
