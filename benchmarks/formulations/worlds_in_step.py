@@ -37,7 +37,7 @@ def escaped(key, game, policy, *, num_rounds, num_worlds):
     """
 
     def one(key):
-        return games.play(key, game, policy, num_rounds=num_rounds).records.escaped
+        return games.play(key, game, policy, num_rounds=num_rounds).records.curves()["escaped"]
 
     with mock.patch.object(moves, "order_by_insertion", moves.order_by_sorting):
         return jax.vmap(one)(keys_of(key, num_worlds))
@@ -58,6 +58,6 @@ def sessions(key, market, *, num_sessions, num_periods):
         found = games.q_learning_sessions(
             key, market, num_sessions=1, max_periods=num_periods, patience=num_periods + 1
         )
-        return found.strategies[0], found.state[0]
+        return jnp.asarray(found.strategies)[0], found.state[0]
 
     return jax.vmap(one)(keys_of(key, num_sessions))
