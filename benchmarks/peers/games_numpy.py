@@ -41,18 +41,19 @@ NUM_PRICES = 15
 MARGIN = 0.1
 
 
-def make_market(decay=4e-6):
-    """Return the baseline market with a decay of exploration."""
+def make_market(decay=Market.decay, discount=Market.discount):
+    """Return the baseline market with a decay of exploration and a discount factor."""
     competitive, collusive = (_profits(p, p) for p in (COMPETITIVE_PRICE, COLLUSIVE_PRICE))
     extra = MARGIN * (COLLUSIVE_PRICE - COMPETITIVE_PRICE)
     prices = np.linspace(COMPETITIVE_PRICE - extra, COLLUSIVE_PRICE + extra, NUM_PRICES)
     payoffs = _profits(prices[:, None], prices[None])
-    initial = payoffs.mean(axis=1) / (1 - Market.discount)
+    initial = payoffs.mean(axis=1) / (1 - discount)
     return Market(
         payoffs.astype(np.float32),
         initial.astype(np.float32),
         competitive,
         collusive,
+        discount=discount,
         decay=decay,
     )
 

@@ -23,7 +23,7 @@ class Crowd(eqx.Module):
         occupied: (cell,) 0 where a cell is free, uint8; walls and obstacles are not.
         priority: (agent,) random words; agents in their order are the shuffled list of a step.
         queue: (agent,) agents in the order of the last step: those who then were inside come first.
-        num_queued: how many they were; 0 where nobody has moved yet.
+        num_queued: how many they were; 0 before the first step, and when all have left.
     """
 
     positions: Int[Array, " agent"]

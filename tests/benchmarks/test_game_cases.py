@@ -19,9 +19,11 @@ from benchmarks.cases import game_answers as answers
 from benchmarks.cases import games as cases
 from benchmarks.cases.ranks import why_missing
 from benchmarks.peers import games_numpy
+from jaxpapers import games
 
 HERE = Path(__file__).resolve().parent
 PEERS = "numba", "mesa"
+NUM_SESSIONS = 608
 
 
 @pytest.fixture(autouse=True)
@@ -266,3 +268,27 @@ def test_every_suite_has_a_process_of_its_own(monkeypatch):
     )
     run.main(["--quick", "all", "--repeats", "1"])
     assert calls == [([suite, "--quick", "--repeats", "1"], True) for suite in run.SUITES]
+
+
+@pytest.mark.acceptance
+def test_firms_that_look_less_far_ahead_are_those_of_numba():
+    """The rule as it is written first, by generators of its own; 4.5 standard errors: 7e-6."""
+    if is_missing("numba"):
+        return
+    from benchmarks.peers import games_numba
+
+    market = games_numpy.make_market(discount=0.5)
+    peer = games_numpy.collusion_indices(
+        market, *games_numba.q_sessions_plainly(1, market, NUM_SESSIONS, 3_000_000)
+    )
+    with jax.enable_x64(False):
+        found = games.q_learning_sessions(
+            jax.random.key(1), games.QLearningMarket(discount=0.5), num_sessions=NUM_SESSIONS
+        )
+    means = np.array([peer.mean(), found.mean_collusion_index])
+    errors = np.array([peer.std() / NUM_SESSIONS**0.5, found.standard_error])
+    print(
+        "\ndiscount .5, Delta of numba and ours", means.round(4), "standard errors", errors.round(4)
+    )
+    assert abs(means[0] - means[1]) < 4.5 * np.hypot(*errors)
+    assert (means < 0.5).all()  # a discount of .95 has .85
