@@ -130,7 +130,7 @@ def build_evacuation(num_agents):
     sizes = num_agents, WORLDS[num_agents], NUM_STEPS
     few = {name: max(1, WORLDS[num_agents] // share) for name, share in FEWER.items()}
     scale = SCALE.get(num_agents, 1)
-    unfolded, mesa = "jaxpapers, unfolded", "Mesa"
+    unfolded, in_step, mesa = "jaxpapers, unfolded", "JAX, in step", "Mesa"
     child = Child((num_agents, few[unfolded]), _flags_without_folding())
 
     def entry(name, note, job, **settings):
@@ -146,9 +146,9 @@ def build_evacuation(num_agents):
         ),
         entry(unfolded, "the same without the flag, fewer worlds", partial(_told_by, child)),
         entry(
-            "JAX, in step",
+            in_step,
             "other formulation: all worlds side by side, XLA's sort; fewer worlds",
-            partial(_curve_in_step, num_agents, few["JAX, in step"]),
+            partial(_curve_in_step, num_agents, few[in_step]),
             compiler="jax",
         ),
         entry(
@@ -326,9 +326,12 @@ def our_sessions(decay, num_worlds, num_periods):
 
 def sessions_in_step(decay, num_worlds, num_periods):
     """Return the greedy prices and last states of the other formulation."""
-    market, settings = games.QLearningMarket(decay=decay), {"num_sessions": num_worlds}
-    key = jax.random.key(SEED)
-    return worlds_in_step.sessions(key, market, num_periods=num_periods, **settings)
+    return worlds_in_step.sessions(
+        jax.random.key(SEED),
+        games.QLearningMarket(decay=decay),
+        num_sessions=num_worlds,
+        num_periods=num_periods,
+    )
 
 
 def numpy_sessions(decay, num_worlds, num_periods):
